@@ -1,0 +1,131 @@
+"""The command line. Parsing only: every command imports what it needs when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from flows.settings import VERSION
+
+FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet")
+EXIT_CODES = """exit codes:
+  0   done and complete
+  1   failed
+  2   usage: the command makes no sense as given
+  3   finished, but partial: rejections, blocked streams or fewer than expected; the summary names each
+  130 interrupted; what was committed stays
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        """End with one line and exit code 2."""
+        self.exit(2, f"presslake: {message}. See {self.prog} --help.\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = _Parser(
+        prog="presslake",
+        description="WordPress sites and local documents as a clean, versioned article lake.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"presslake {VERSION}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    _ingest(commands)
+    _sql(commands)
+    status = _command(commands, "status", "freshness and completeness of every site")
+    _json(status)
+    runs = _command(commands, "runs", "what the last runs did, stream by stream")
+    runs.add_argument("--limit", type=int, default=20, metavar="N", help="rows shown (default: 20)")
+    _json(runs)
+    _quarantine(commands)
+    _command(commands, "publish", "rebuild the catalog of views")
+    schema = _command(commands, "schema", "the data dictionary", lake=False)
+    schema.add_argument("table", nargs="?", metavar="TABLE", help="one table (default: all)")
+    schema.add_argument("--format", choices=("markdown", "json"), default="markdown", help="default: markdown")
+    return top
+
+
+def _command(commands: Any, name: str, sentence: str, *, lake: bool = True) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=sentence, description=sentence.capitalize() + ".")
+    if lake:
+        command.add_argument(
+            "--lake", metavar="PATH", help="the lake (default: PRESSLAKE_LAKE, presslake.toml, ./lake)"
+        )
+    return command
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON value and nothing else on stdout")
+
+
+def _ingest(commands: Any) -> None:
+    command = _command(commands, "ingest", "bring sites and files into the lake: what is new and what changed")
+    command.add_argument("sources", nargs="+", metavar="SOURCE", help="site URL, file, folder, archive, or glob")
+    command.add_argument("--site", help="site name for local documents that have none (default: their folder's name)")
+    command.add_argument("--kinds", metavar="posts,pages,…", help="only these streams of a WordPress site")
+    command.add_argument("--since", metavar="TIME", help="only what was published from then on (ISO 8601, UTC)")
+    command.add_argument("--until", metavar="TIME", help="only what was published before")
+    command.add_argument("--full", action="store_true", help="read everything again instead of an increment")
+    command.add_argument("--workers", type=int, metavar="N", help="processes that extract text (default: 2)")
+    command.add_argument("--track", action="store_true", help="record the run in Prefect (needs PREFECT_API_URL)")
+    command.add_argument("--no-track", action="store_true", help="leave Prefect alone even if PREFECT_API_URL is set")
+    _json(command)
+
+
+def _sql(commands: Any) -> None:
+    command = _command(commands, "sql", "read-only SQL on the views; without QUERY a prompt")
+    command.add_argument("query", nargs="?", metavar="QUERY")
+    command.add_argument("--format", choices=FORMATS, help="default: table on a terminal, else csv")
+    command.add_argument("-o", "--output", metavar="FILE", help="write there instead of to the terminal")
+
+
+def _quarantine(commands: Any) -> None:
+    group = commands.add_parser("quarantine", help="rejections: list, show", description="Rejections, in full.")
+    actions = group.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    listing = _command(actions, "list", "rejections, newest first")
+    listing.add_argument("--site", help="only of this site")
+    listing.add_argument("--limit", type=int, default=50, metavar="N", help="rows shown (default: 50)")
+    _json(listing)
+    show = _command(actions, "show", "one rejection with the record itself")
+    show.add_argument("id", metavar="ID", help="id of the record, as listed")
+    show.add_argument("--site", help="its site, where ids are not unique")
+    _json(show)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; deliberate errors end as one line on stderr."""
+    given = parser().parse_args(arguments)
+    if given.command is None:
+        parser().print_help()
+        return 2
+    # A service manager's stop and the user's Ctrl-C mean the same: keep what is committed and end.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    from schemas.errors import PresslakeError
+
+    try:
+        from flows import commands
+
+        code: int = commands.run(given)
+        sys.stdout.flush()
+        return code
+    except PresslakeError as error:
+        print(f"presslake: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("presslake: interrupted; what was committed stays.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""What each command does. Results go to stdout, everything said about the way there to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from flows.settings import Settings
+from schemas.errors import UsageError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the command that was parsed and return its exit code."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("presslake").setLevel(logging.INFO)
+    name = given.command if given.command != "quarantine" else f"quarantine_{given.action}"
+    return COMMANDS[name](given)
+
+
+def _settings(given: argparse.Namespace, **more: Any) -> Settings:
+    return Settings.load(lake=getattr(given, "lake", None), **more)
+
+
+def moment(text: str | None, name: str) -> datetime | None:
+    """Return a time given on the command line; without zone it is UTC.
+
+    Raises:
+        UsageError: it is no ISO 8601 date or time.
+    """
+    if text is None:
+        return None
+    try:
+        value = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError as error:
+        raise UsageError(f"--{name} cannot be {text!r}: it is no date.", remedy="Write 2024-03-15 or "
+                         "2024-03-15T09:30:00Z.") from error  # fmt: skip
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _ingest(given: argparse.Namespace) -> int:
+    from flows.jobs import IngestRequest, ingest
+    from flows.progress import Progress
+
+    settings = _settings(given, workers=given.workers)
+    request = IngestRequest(
+        tuple(given.sources), given.site, tuple((given.kinds or "").split(",")) if given.kinds else (),
+        moment(given.since, "since"), moment(given.until, "until"), given.full,
+    )  # fmt: skip
+    if request.since and request.until and request.since >= request.until:
+        raise UsageError("--since must be before --until.", remedy="The interval is closed-open.")
+    if not given.no_track and (given.track or os.environ.get("PREFECT_API_URL")):
+        outcome = _tracked(request, settings)
+    else:
+        with Progress(quiet=given.json) as progress:
+            outcome = ingest(request, settings, progress)
+    for _, error in outcome.failures:
+        print(f"presslake: {error}", file=sys.stderr)
+    _print_rejections(outcome)
+    if given.json:
+        print(json.dumps(outcome.as_json(), ensure_ascii=False))
+    else:
+        _print_summary(outcome)
+    return outcome.exit_code
+
+
+def _tracked(request: Any, settings: Settings) -> Any:
+    from flows.tracking import tracked_ingest
+
+    return tracked_ingest(request, settings)
+
+
+def _print_rejections(outcome: Any, most: int = 10) -> None:
+    for rejection in outcome.rejections[:most]:
+        print(f"presslake: rejected {rejection.site} {rejection.id}: {rejection.message}", file=sys.stderr)
+    if len(outcome.rejections) > most:
+        print(f"presslake: and {len(outcome.rejections) - most} more; see presslake quarantine list.", file=sys.stderr)
+
+
+def _print_summary(outcome: Any) -> None:
+    columns = ("site", "stream", "fetched", "new", "changed", "unchanged", "rejected", "deleted", "completeness")
+    _print_table(columns, [[row[name] for name in columns] for row in outcome.streams])
+    for row in outcome.streams:
+        if row["reason"]:
+            print(f"{row['site']} {row['stream']}: {row['reason']}")
+    print(f"run {outcome.run_id}, lake {outcome.lake}")
+
+
+def _print_table(columns: tuple[str, ...], rows: list[list[Any]]) -> None:
+    from warehouse.formats import table_text
+
+    print(table_text(columns, rows, width=_width()))
+
+
+def _width() -> int | None:
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _lake(given: argparse.Namespace) -> Any:
+    from warehouse.lake import Lake
+
+    return Lake.open(_settings(given).lake)
+
+
+def _sql(given: argparse.Namespace) -> int:
+    if given.query is None and sys.stdin.isatty() and sys.stdout.isatty():
+        from flows.prompt import prompt
+
+        return prompt(_lake(given))
+    query = given.query if given.query is not None else sys.stdin.read()
+    from warehouse.formats import write_result
+    from warehouse.query import connect, run_query
+
+    form = given.format or ("table" if sys.stdout.isatty() or given.output is None else "csv")
+    with connect(_lake(given)) as connection:
+        write_result(run_query(connection, query), form, given.output, width=_width())
+    return 0
+
+
+def _query(
+    given: argparse.Namespace, sql: str, parameters: list[Any] | None = None
+) -> tuple[tuple[str, ...], list[Any]]:
+    from warehouse.query import connect
+
+    with connect(_lake(given)) as connection:
+        result = connection.execute(sql, parameters or [])
+        return tuple(column[0] for column in result.description or ()), result.fetchall()
+
+
+def _show(given: argparse.Namespace, sql: str, parameters: list[Any] | None = None) -> int:
+    columns, rows = _query(given, sql, parameters)
+    if given.json:
+        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], ensure_ascii=False, default=_jsonable))
+    else:
+        _print_table(columns, [list(row) for row in rows])
+    return 0
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _status(given: argparse.Namespace) -> int:
+    return _show(
+        given,
+        "SELECT site, documents, deleted, words, newest_published_at, last_run_at, completeness, reason FROM sites"
+        " ORDER BY site",
+    )
+
+
+def _runs(given: argparse.Namespace) -> int:
+    return _show(
+        given,
+        "SELECT started_at, run_id, command, site, stream, state, fetched, new, changed, rejected, deleted,"
+        " completeness, reason, seconds FROM runs ORDER BY started_at DESC, site, stream LIMIT ?",
+        [given.limit],
+    )
+
+
+def _quarantine_list(given: argparse.Namespace) -> int:
+    return _show(
+        given,
+        "SELECT rejected_at, site, kind, id, reason, message, run_id FROM quarantine"
+        " WHERE ?::VARCHAR IS NULL OR site = ? ORDER BY rejected_at DESC, site, kind, id LIMIT ?",
+        [given.site, given.site, given.limit],
+    )
+
+
+def _quarantine_show(given: argparse.Namespace) -> int:
+    columns, rows = _query(
+        given,
+        "SELECT * FROM quarantine WHERE id = ? AND (?::VARCHAR IS NULL OR site = ?) ORDER BY rejected_at DESC LIMIT 1",
+        [given.id, given.site, given.site],
+    )
+    if not rows:
+        raise UsageError(f"No rejection with id {given.id}.", remedy="See presslake quarantine list.")
+    values = dict(zip(columns, rows[0], strict=True))
+    if given.json:
+        print(json.dumps(values, ensure_ascii=False, default=_jsonable))
+        return 0
+    payload = values.pop("payload")
+    for name, value in values.items():
+        if value is not None:
+            print(f"{name:>12}  {_jsonable(value) if isinstance(value, datetime) else value}")
+    if payload is not None:
+        print()
+        print(payload.decode("utf-8", "replace"))
+    return 0
+
+
+def _publish(given: argparse.Namespace) -> int:
+    from warehouse.catalog import catalog_path, publish
+
+    lake = _lake(given)
+    versions = publish(lake)
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    print(f"published {catalog_path(lake)} ({listed})")
+    return 0
+
+
+def _schema(given: argparse.Namespace) -> int:
+    from schemas.dictionary import all_markdown, json_schema, markdown
+    from schemas.tables import TABLES
+
+    if given.table is not None and given.table not in TABLES:
+        raise UsageError(f"No table called {given.table}.", remedy=f"There are: {', '.join(TABLES)}.")
+    if given.format == "json":
+        wanted = {name: json_schema(table) for name, table in TABLES.items() if given.table in (None, name)}
+        print(json.dumps(wanted[given.table] if given.table else wanted, indent=2, ensure_ascii=False))
+    else:
+        print(markdown(TABLES[given.table]) if given.table else all_markdown(), end="")
+    return 0
+
+
+COMMANDS: dict[str, Command] = {
+    "ingest": _ingest, "sql": _sql, "status": _status, "runs": _runs, "quarantine_list": _quarantine_list,
+    "quarantine_show": _quarantine_show, "publish": _publish, "schema": _schema,
+}  # fmt: skip

@@ -1,0 +1,142 @@
+"""From raw record to curated rows: the one place that knows which reader a record needs. Pure: no lake, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from flows import wxr, wxritems
+from flows.entities import embedded_rows, entity_row
+from flows.files import HTML, JSON, MARKDOWN, WXR_HEADER, WXR_ITEM, document_stem
+from flows.payload import decode, decode_text
+from flows.posts import document_row, post_row
+from schemas.columns import Row
+from schemas.errors import RecordError
+from schemas.records import RawRecord
+
+TEXT_EXTRACTOR = "plaintext 1"
+MARKDOWN_EXTRACTOR = "markdown 1"
+
+
+@dataclass(slots=True)
+class Curated:
+    """What a record became: its own ``row`` for ``table`` (or an error) and the entities it carried along.
+
+    ``editorial`` is the part of ``extra`` that editors set; it counts for the document's state.
+    """
+
+    table: str
+    row: Row | None = None
+    error: RecordError | None = None
+    editorial: Any = None
+    entities: list[tuple[str, Row]] = field(default_factory=list)
+
+
+def curate(record: RawRecord) -> Curated:
+    """Return what a raw record becomes. Never raises: whatever goes wrong with one record is its ``error``."""
+    try:
+        return _READERS.get(record.content_type or "", _text)(record)
+    except RecordError as error:
+        return Curated(record.table, error=error)
+    except Exception as error:  # the one broad catch: a record must never end a run
+        message = f"{type(error).__name__}: {str(error)[:300]}"
+        return Curated(record.table, error=RecordError("extraction_failed", f"Extraction failed: {message}"))
+
+
+def curate_all(records: Iterable[RawRecord]) -> list[Curated]:
+    """Return what each record becomes, in order: the unit of work of an extraction process."""
+    return [curate(record) for record in records]
+
+
+def _json(record: RawRecord) -> Curated:
+    value = decode(record.payload)
+    if not isinstance(value, dict):
+        raise RecordError("wrong_shape", f"The record is {type(value).__name__}, not an object.")
+    if record.table != "documents":
+        return Curated(record.table, entity_row(record.table, record, value))
+    row, editorial = post_row(record, value)
+    return Curated("documents", row, editorial=editorial, entities=list(embedded_rows(record, value)))
+
+
+def _wxr_header(record: RawRecord) -> Curated:
+    header = _header(record)
+    return Curated("", entities=list(wxritems.header_rows(record, header)))
+
+
+def _wxr_item(record: RawRecord) -> Curated:
+    header = _header(record)
+    item = wxr.parse_item(record.payload, header.root)
+    comments = [("comments", row) for row in wxritems.comment_rows(record, item)]
+    if record.table == "media":
+        return Curated("media", wxritems.media_row(record, item), entities=comments)
+    row, editorial = wxritems.item_row(record, item, header)
+    return Curated("documents", row, editorial=editorial, entities=comments)
+
+
+def _header(record: RawRecord) -> wxr.Header:
+    given = record.context.get("header")
+    if isinstance(given, wxr.Header):
+        return given
+    return wxr.parse_header(record.payload) if record.content_type == WXR_HEADER else wxr.Header()
+
+
+def _html(record: RawRecord) -> Curated:
+    # Trafilatura takes most of a second to import: only those who bring pages pay for it.
+    from flows.pages import decode_html, extract_page
+
+    page = extract_page(decode_html(record.payload), url=record.context.get("url"), now=record.fetched_at)
+    image = page.image_url
+    row = document_row(
+        record,
+        title=page.title or document_stem(record.id),
+        extracted=page.extracted,
+        declared_language=page.language,
+        extractor=page.extractor,
+        url=page.url,
+        excerpt=page.excerpt,
+        published_at=page.published_at,
+        modified_at=page.modified_at,
+        date_quality=page.date_quality,
+        authors=[{"id": None, "name": name, "slug": None} for name in page.authors],
+        terms=[],
+        featured_image={"id": None, "url": image} if image else None,
+    )
+    return Curated("documents", _with_text(row))
+
+
+def _markdown(record: RawRecord) -> Curated:
+    from flows.frontmatter import columns_of
+    from flows.plaintext import extract_markdown
+
+    found = extract_markdown(decode_text(record.payload), fallback_title=document_stem(record.id))
+    row = document_row(
+        record, title=found.title, extracted=found.extracted, extractor=MARKDOWN_EXTRACTOR,
+        **columns_of(found.metadata),
+    )  # fmt: skip
+    return Curated("documents", _with_text(row))
+
+
+def _text(record: RawRecord) -> Curated:
+    from flows.plaintext import extract_plain_text
+
+    found = extract_plain_text(decode_text(record.payload), fallback_title=document_stem(record.id))
+    row = document_row(
+        record, title=found.title, extracted=found.extracted, declared_language=None, extractor=TEXT_EXTRACTOR,
+        authors=[], terms=[],
+    )  # fmt: skip
+    return Curated("documents", _with_text(row))
+
+
+def _with_text(row: Row) -> Row:
+    """Refuse a local document that says nothing; a post may be empty, a file that is one should hold something.
+
+    Raises:
+        RecordError: neither title nor text was found.
+    """
+    if not row["text"].strip() and not row["title"].strip():
+        raise RecordError("no_text", "No text was found in it.")
+    return row
+
+
+_READERS = {JSON: _json, WXR_ITEM: _wxr_item, WXR_HEADER: _wxr_header, HTML: _html, MARKDOWN: _markdown}

@@ -1,0 +1,146 @@
+"""One run from sources to published views: what the command line and the Prefect flows both call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from flows.batches import ahead, gathered
+from flows.files import FileOptions, read
+from flows.pipeline import Pipeline
+from flows.settings import Settings
+from schemas.columns import Row
+from schemas.errors import PresslakeError, SourceError
+from schemas.sources import Source
+from warehouse.catalog import catalog_path, publish
+from warehouse.lake import Lake
+from warehouse.ledger import StreamRun, new_run_id, record, summary
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class IngestRequest:
+    """What to ingest and how much of it; everything else is in the settings."""
+
+    sources: tuple[str, ...]
+    site: str | None = None
+    kinds: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    full: bool = False
+
+
+@dataclass
+class Outcome:
+    """What a run did: its ledger rows, the sources that failed with their error, and the exit code."""
+
+    run_id: str
+    lake: str
+    streams: list[Row] = field(default_factory=list)
+    failures: list[tuple[str, PresslakeError]] = field(default_factory=list)
+    rejections: list[Any] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 complete, 1 failed, 2 usage, 3 partial, 130 interrupted; see DESIGN for their meaning."""
+        if self.interrupted:
+            return 130
+        if self.failures and not self.streams:
+            return max(error.exit_code for _, error in self.failures)
+        is_partial = any(row["completeness"] != "complete" or row["rejected"] for row in self.streams)
+        return 3 if self.failures or is_partial else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result object of the command line."""
+        return {
+            "run_id": self.run_id,
+            "lake": self.lake,
+            "exit": self.exit_code,
+            "streams": [summary(row) for row in self.streams],
+            "failures": [{"source": source, "error": str(error)} for source, error in self.failures],
+        }
+
+
+Watch = Callable[[str, dict[tuple[str, str], StreamRun]], None]
+"""Told after every batch: the source and the ledger entries so far."""
+
+
+def ingest(request: IngestRequest, settings: Settings, watch: Watch | None = None) -> Outcome:
+    """Ingest every source into the lake and publish it. One failing source does not stop the others.
+
+    Raises:
+        UsageError: a source or the lake's path makes no sense; nothing was started.
+        LakeError: the lake cannot be written; what was committed stays.
+    """
+    sources = [Source.parse(given) for given in request.sources]
+    lake = Lake.open(settings.lake, create=True)
+    outcome = Outcome(new_run_id(), lake.root)
+    try:
+        for source in sources:
+            _source(lake, source, request, settings, outcome, watch)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    finally:
+        if outcome.streams or not catalog_path(lake).exists():
+            with suppress(KeyboardInterrupt):
+                publish(lake)
+    return outcome
+
+
+def _source(
+    lake: Lake, source: Source, request: IngestRequest, settings: Settings, outcome: Outcome, watch: Watch | None
+) -> None:
+    state = "finished"
+    with Pipeline(lake, outcome.run_id, settings, source=source.given, watch=watch) as pipeline:
+        try:
+            (_website if source.kind == "wordpress" else _files)(pipeline, source, request)
+        except SourceError as error:
+            outcome.failures.append((source.given, error))
+            state = "failed"
+            for run in pipeline.streams.values():
+                run.incomplete("partial", str(error))
+        except BaseException as error:
+            state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            for run in pipeline.streams.values():
+                if run.ended_at is None:
+                    run.incomplete("partial", state)
+            raise
+        finally:
+            _ledger(lake, pipeline, state, outcome)
+
+
+def _ledger(lake: Lake, pipeline: Pipeline, state: str, outcome: Outcome) -> None:
+    """Write one row per stream, whatever happened, and merge it into the outcome."""
+    rows = [run.finish(lake.versions(), state) for run in pipeline.streams.values()]
+    if rows:
+        record(lake, rows)
+    outcome.streams.extend(rows)
+    outcome.rejections.extend(pipeline.rejected)
+
+
+def _files(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
+    options = FileOptions(request.site, pipeline.settings.max_file_bytes)
+    settings = pipeline.settings
+    batches = gathered(read(source, options), most=settings.batch_records, most_bytes=settings.batch_bytes)
+    for batch in ahead(batches, depth=1):
+        pipeline.process(batch)
+    for run in pipeline.streams.values():
+        run.expected = run.counts.fetched
+
+
+def _website(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
+    # Only those who fetch pay for the HTTP stack's import.
+    from flows.discovery import discover
+    from flows.retrieval import Client
+    from flows.wordpress import Options, SiteIngest
+
+    options = Options(request.kinds, request.since, request.until, request.full)
+    with Client(pipeline.settings, pipeline.settings.credentials, urlsplit(source.address).netloc) as client:
+        SiteIngest(discover(client, source.address), pipeline, options).run()

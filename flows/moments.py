@@ -1,0 +1,67 @@
+"""Times as sources write them, read without inventing any."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_ISO = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.\d+)?$")
+# WordPress articles may be dated back for archives, but not before newspapers; a publication far ahead is an error.
+_PLAUSIBLE_FROM = datetime(1600, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(days=2)
+
+
+def naive(value: object) -> datetime | None:
+    """Return a date and time as WordPress writes it, without zone; None for null, zero and impossible ones.
+
+    >>> naive("2026-04-11T02:13:45")
+    datetime.datetime(2026, 4, 11, 2, 13, 45)
+    """
+    match = _ISO.match(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    try:
+        return datetime(*(int(part) for part in match.groups()))  # type: ignore[arg-type]
+    except ValueError:
+        return None
+
+
+def zone(name: object, offset_hours: object) -> tzinfo | None:
+    """Return the zone of a site: its named zone, else its fixed offset, else None."""
+    if isinstance(name, str) and name:
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            pass
+    try:
+        hours = float(offset_hours)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return timezone(timedelta(hours=hours)) if -24 < hours < 24 else None
+
+
+def moment(gmt: object, local: object, site_zone: tzinfo | None) -> tuple[datetime | None, str]:
+    """Return a UTC moment and its quality from WordPress's pair of columns.
+
+    The GMT column is taken as UTC. Where it is empty (drafts, some imports) the local one is converted by the
+    site's zone and marked ``local_time``; without a zone nothing is known and nothing invented: ``missing``.
+    """
+    in_utc = naive(gmt)
+    if in_utc is not None:
+        return in_utc.replace(tzinfo=UTC), "ok"
+    on_site = naive(local)
+    if on_site is not None and site_zone is not None:
+        return on_site.replace(tzinfo=site_zone).astimezone(UTC), "local_time"
+    given = [v for v in (gmt, local) if isinstance(v, str) and v.strip()]
+    zero = all(re.match(r"^(0000-00-00|-?0001-11-(29|30))", v.strip()) for v in given)
+    return None, "missing" if zero or on_site is not None else "implausible"
+
+
+def judged(published: datetime | None, quality: str, now: datetime, *, is_scheduled: bool) -> str:
+    """Return the quality of a publication date once it is known when it was read."""
+    if published is None:
+        return quality
+    if published < _PLAUSIBLE_FROM or (published > now + _AHEAD and not is_scheduled):
+        return "implausible"
+    return quality

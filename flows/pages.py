@@ -1,0 +1,196 @@
+"""Whole HTML pages, for sites without an API: what is the article, and what the page says about it.
+
+trafilatura chooses the article; resiliparse is the second opinion where trafilatura found hardly anything; on
+WordPress pages the theme's content container is a third. `flows.page_alignment` turns the choice into
+content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final
+
+from lxml import etree
+from lxml import html as lxml_html
+
+from flows.charsets import decode_html
+from flows.fragments import EXTRACTOR, Extracted, clean_bytes, extract_tree, plain_inline
+from flows.page_alignment import walked
+from flows.page_metadata import (
+    canonical_url,
+    declared_language,
+    lead_image,
+    linked_data,
+    metas,
+    page_authors,
+    page_dates,
+)
+
+__all__ = ["Page", "decode_html", "extract_page"]
+
+# Take resiliparse's text when it is twice as long: F1 .9629 instead of .9598 on the public article benchmark.
+_GATE: Final = 2.0
+_SHORT: Final = 250
+# Take the WordPress container when it holds this much more: .9515 instead of .9439 on 269 WordPress pages.
+_CONTAINER_GATE: Final = 1.1
+_CONTAINERS: Final = (
+    "entry-content", "post-content", "wp-block-post-content", "td-post-content", "single-content",
+    "the-content",
+    "post-entry", "article-content", "post__content", "entry__content",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An article page.
+
+    Attributes:
+        extracted: The main content.
+        title: The title; empty when the page has none.
+        authors: Names, without duplicates.
+        published_at: UTC; None when missing or implausible.
+        modified_at: UTC.
+        date_quality: `ok`, `local_time`, `missing` or `implausible`, of `published_at`.
+        url: The canonical address.
+        site_name: The name the site gives itself.
+        language: As declared, BCP 47.
+        excerpt: The description.
+        image_url: The picture the page is shared with.
+        extractor: Which extractor's choice was taken, with versions.
+    """
+
+    extracted: Extracted
+    title: str
+    authors: list[str]
+    published_at: datetime | None
+    modified_at: datetime | None
+    date_quality: str
+    url: str | None
+    site_name: str | None
+    language: str | None
+    excerpt: str | None
+    image_url: str | None
+    extractor: str
+
+
+def extract_page(html: str, *, url: str | None = None, now: datetime | None = None) -> Page:
+    """Extract the article of a whole page and what the page says about it.
+
+    Args:
+        html: The page.
+        url: Where it was fetched from, to resolve links.
+        now: The moment after which dates are implausible; the present one by default.
+    """
+    data = clean_bytes(html)
+    html = data.decode()
+    tree = _parse(data)
+    meta, described = metas(tree), linked_data(tree)
+    guessed = _guessed(tree, url)
+    published, modified, quality = page_dates(tree, meta, described, now or datetime.now(UTC))
+    title = _title(tree, meta, guessed)
+    canonical, language = canonical_url(tree, meta, url), declared_language(tree, meta)
+    extracted, extractor = _content(html, tree, url)  # last: trafilatura takes the tree apart
+    return Page(
+        extracted=extracted,
+        title=title,
+        authors=page_authors(described, guessed.author),
+        published_at=published,
+        modified_at=modified,
+        date_quality=quality,
+        url=canonical,
+        site_name=plain_inline(meta.get("og:site_name") or guessed.sitename or "") or None,
+        language=language,
+        excerpt=plain_inline(meta.get("og:description") or meta.get("description") or "") or None,
+        image_url=lead_image(meta, described, url),
+        extractor=extractor,
+    )
+
+
+def _parse(data: bytes) -> Any:
+    parser = lxml_html.HTMLParser(huge_tree=True, remove_comments=True, remove_pis=True, encoding="utf-8")
+    try:
+        root = lxml_html.document_fromstring(data, parser=parser)
+    except etree.ParserError:  # nothing but white space or comments
+        root = None
+    return lxml_html.document_fromstring(b"<html><body></body></html>") if root is None else root
+
+
+def _content(html: str, tree: Any, url: str | None) -> tuple[Extracted, str]:
+    container = _wordpress_container(html, tree)
+    contained = extract_tree(container, base_url=url) if container is not None else None
+    page = walked(tree, url)
+    chosen = _trafilatura_text(tree)
+    if contained is not None and len(contained.text) > _CONTAINER_GATE * len(chosen):
+        return contained, f"wordpress container; {EXTRACTOR}"
+    name = f"trafilatura {_version('trafilatura')}"
+    second = _resiliparse_text(html)
+    if len(second) > _GATE * len(chosen) or (len(chosen) < _SHORT and len(second) > len(chosen)):
+        chosen, name = second, f"resiliparse {_version('resiliparse')}"
+    return page.chosen_by(chosen), f"{name}; {EXTRACTOR}"
+
+
+@cache
+def _version(package: str) -> str:
+    return version(package)
+
+
+@cache
+def _options() -> Any:
+    # Reading the configuration is 6 % of a short call: one for the process.
+    from trafilatura.settings import Extractor
+
+    return Extractor(output_format="txt", comments=False)
+
+
+def _trafilatura_text(tree: Any) -> str:
+    from trafilatura import extract
+
+    try:
+        return extract(tree, options=_options()) or ""
+    except Exception:  # one page must not end a run, whatever its markup does to a library
+        return ""
+
+
+def _resiliparse_text(html: str) -> str:
+    from resiliparse.extract.html2text import extract_plain_text
+
+    try:
+        return str(extract_plain_text(html, main_content=True, alt_texts=False, comments=False, post_meta=False))
+    except Exception:  # as above
+        return ""
+
+
+def _guessed(tree: Any, url: str | None) -> Any:
+    from trafilatura.metadata import extract_metadata
+    from trafilatura.settings import Document
+
+    try:
+        return extract_metadata(tree, default_url=url, extensive=False)
+    except Exception:  # as above
+        return Document()
+
+
+def _wordpress_container(html: str, tree: Any) -> Any:
+    """The element a WordPress theme prints the content into; the largest where a page has several."""
+    if "wp-content" not in html and "wp-includes" not in html:
+        return None
+    for name in _CONTAINERS:
+        found = [node for node in tree.iter("div", "section", "article") if name in (node.get("class") or "").split()]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            return None  # a list of articles, not one
+    return None
+
+
+def _title(tree: Any, meta: dict[str, str], guessed: Any) -> str:
+    """The only `h1` if there is exactly one (right for 83 % of pages, the library's guess for 59 %)."""
+    headings = list(tree.iter("h1"))
+    if len(headings) == 1:
+        title = " ".join(" ".join(headings[0].itertext()).split())
+        if title and title != meta.get("og:site_name"):
+            return plain_inline(etree.tostring(headings[0], encoding="unicode", with_tail=False)) or title
+    return plain_inline(guessed.title or meta.get("og:title") or "")

@@ -1,0 +1,241 @@
+"""The one path from source to lake: land raw, extract, validate, commit. Plain functions; Prefect only wraps them.
+
+Order of durability: raw, quarantine, entities, documents with their marks. A crash anywhere leads to doing a batch
+again, which finds its own rows and writes nothing twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from flows.batches import Batch, Gone
+from flows.curation import Curated, curate_all
+from flows.names import Missing, Names
+from flows.settings import Settings
+from schemas.columns import Row
+from schemas.errors import RecordError
+from schemas.keys import document_state, fidelity
+from schemas.records import Counts, RawRecord, Rejection
+from schemas.rules import validate
+from schemas.tables import TABLES
+from warehouse.commit import (
+    append_quarantine,
+    commit_documents,
+    commit_entities,
+    land_raw,
+    utcnow,
+)
+from warehouse.heads import current_documents, document_heads
+from warehouse.lake import Lake
+from warehouse.ledger import StreamRun
+
+log = logging.getLogger(__name__)
+
+# Starting processes costs more than a small batch; chunks of 32 measured best.
+_POOL_FROM = 200
+_CHUNK = 32
+
+Fate = tuple[str, str]
+"""A record's site and what became of it: new, changed, unchanged or rejected."""
+Checked = tuple[pa.Table, list[RawRecord | None]]
+"""Rows that obey the rules, and for each the record it is, or None when it rode along with another."""
+
+
+@dataclass
+class Pipeline:
+    """Takes batches to the lake for one run. Use as a context manager: it may hold worker processes.
+
+    ``fetch_names(site, missing)`` may bring in entities that documents refer to and the lake does not know.
+    """
+
+    lake: Lake
+    run_id: str
+    settings: Settings
+    command: str = "ingest"
+    source: str = ""
+    streams: dict[tuple[str, str], StreamRun] = field(default_factory=dict)
+    rejected: list[Rejection] = field(default_factory=list)
+    fetch_names: Callable[[str, Missing], None] | None = None
+    watch: Callable[[str, dict[tuple[str, str], StreamRun]], None] | None = None
+
+    def __post_init__(self) -> None:
+        """Start without workers; the first large batch starts them."""
+        self._pool: ProcessPoolExecutor | None = None
+        self._names = Names(self.lake)
+
+    def __enter__(self) -> Pipeline:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the workers without waiting for what is under way."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    def stream(self, site: str, stream: str) -> StreamRun:
+        """Return the ledger entry of a stream of this run, made at its first use."""
+        key = (site, stream)
+        if key not in self.streams:
+            self.streams[key] = StreamRun(self.run_id, site, stream, self.command, self.source)
+        return self.streams[key]
+
+    def process(self, batch: Batch) -> None:
+        """Take one batch to the lake and add up what became of it; see the module for the order of commits."""
+        fresh, unchanged = self._unknown(batch.records)
+        land_raw(self.lake, fresh, self.run_id)
+        rejections = list(batch.rejections)
+        entities, documents = self._sorted(fresh, self._extract(fresh), rejections)
+        checked = {name: _checked(name, pairs, rejections) for name, pairs in entities.items()}
+        self._name(documents)
+        table, owners = _checked("documents", [(r, c.row or {}) for r, c in documents], rejections)
+        self._quarantine(rejections)
+        fate = [(record.site, "unchanged") for record in unchanged]
+        fate += [(rejection.site, "rejected") for rejection in rejections]
+        fate += self._commit_entities(checked, batch)
+        fate += self._commit_documents(table, owners, batch)
+        self._count(batch, fate, rejections)
+        self._bury(batch)
+        if self.watch is not None:
+            self.watch(self.source, self.streams)
+
+    def _unknown(self, records: Sequence[RawRecord]) -> tuple[list[RawRecord], list[RawRecord]]:
+        """Part the records into those to extract, and those whose very bytes made the newest version."""
+        heads = document_heads(
+            self.lake.table("documents"), ((r.site, r.kind, r.id) for r in records if r.table == "documents")
+        )
+        fresh: list[RawRecord] = []
+        unchanged: list[RawRecord] = []
+        for record in records:
+            head = heads.get((record.site, record.kind, record.id)) if record.table == "documents" else None
+            same = (
+                head is not None
+                and head["_raw_sha256"] == record.sha256
+                and head["deleted_at"] is None
+                and fidelity(record.source) <= fidelity(head["source"])
+            )
+            (unchanged if same else fresh).append(record)
+        return fresh, unchanged
+
+    def _extract(self, records: Sequence[RawRecord]) -> list[Curated]:
+        if len(records) < _POOL_FROM or self.settings.workers < 2:
+            return curate_all(records)
+        if self._pool is None:
+            # Fork would copy the threads' locks of the storage engine, held or not.
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["flows.curation"])
+            self._pool = ProcessPoolExecutor(self.settings.workers, mp_context=context)
+        chunks = [records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK)]
+        return [curated for chunk in self._pool.map(curate_all, chunks) for curated in chunk]
+
+    def _sorted(
+        self, records: Sequence[RawRecord], done: Sequence[Curated], rejections: list[Rejection]
+    ) -> tuple[dict[str, list[tuple[RawRecord | None, Row]]], list[tuple[RawRecord, Curated]]]:
+        entities: dict[str, list[tuple[RawRecord | None, Row]]] = defaultdict(list)
+        documents = []
+        for record, curated in zip(records, done, strict=True):
+            for table, row in curated.entities:
+                entities[table].append((None, {**row, "_run_id": self.run_id}))
+            if curated.error is not None:
+                rejections.append(_rejection(record, curated.error))
+            elif curated.row is not None and curated.table == "documents":
+                curated.row["_run_id"] = self.run_id
+                documents.append((record, curated))
+            elif curated.row is not None:
+                entities[curated.table].append((record, {**curated.row, "_run_id": self.run_id}))
+        return entities, documents
+
+    def _name(self, documents: list[tuple[RawRecord, Curated]]) -> None:
+        rows = [curated.row for _, curated in documents if curated.row is not None]
+        self._names.resolve(rows, self.fetch_names)
+        for row, (_, curated) in zip(rows, documents, strict=True):
+            row["_state_sha256"] = document_state(row, curated.editorial)
+
+    def _quarantine(self, rejections: list[Rejection]) -> None:
+        if rejections:
+            append_quarantine(self.lake, rejections, self.run_id)
+            self.rejected.extend(rejections)
+
+    def _commit_entities(self, checked: dict[str, Checked], batch: Batch) -> list[Fate]:
+        """Commit entities; return the fate of those that were records of their own (others rode along)."""
+        if batch.marks and batch.marked != "documents":
+            checked.setdefault(batch.marked, (TABLES[batch.marked].empty(), []))
+        fate: list[Fate] = []
+        for name, (table, owners) in checked.items():
+            outcome = commit_entities(self.lake, name, table, batch.marks if batch.marked == name else {})
+            fate += [(r.site, o) for r, o in zip(owners, outcome.outcomes, strict=True) if r is not None]
+        return fate
+
+    def _commit_documents(self, table: pa.Table, owners: list[RawRecord | None], batch: Batch) -> list[Fate]:
+        marks = batch.marks if batch.marked == "documents" else {}
+        if not table.num_rows and not marks:
+            return []
+        outcome = commit_documents(self.lake, table, marks)
+        return [(r.site, o) for r, o in zip(owners, outcome.outcomes, strict=True) if r is not None]
+
+    def _count(self, batch: Batch, fate: list[Fate], rejections: list[Rejection]) -> None:
+        """Add the batch to the ledger entries of its streams; ``Counts`` asserts that nothing is lost."""
+        tally: dict[str, Counter[str]] = defaultdict(Counter)
+        for site, outcome in fate:
+            tally[site][outcome] += 1
+        carriers = sum(record.table == "" for record in batch.records)
+        if sum(counts.total() for counts in tally.values()) != batch.fetched - carriers:
+            raise AssertionError(f"{batch.fetched} records were fetched, but {dict(tally)} accounted for")
+        for site, counts in tally.items():
+            run = batch.stream or self.stream(site, "files")
+            run.counts += Counts(fetched=counts.total(), **counts)
+        if batch.stream is None:
+            for record in batch.records:
+                self.stream(record.site, "files").bytes += len(record.payload)
+        if rejections:
+            self._say_rejected(batch, rejections)
+
+    def _say_rejected(self, batch: Batch, rejections: list[Rejection]) -> None:
+        for site in {rejection.site for rejection in rejections}:
+            run = batch.stream or self.stream(site, "files")
+            reasons = Counter(r.reason for r in rejections if r.site == site)
+            listed = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
+            run.incomplete("partial", f"rejected: {listed}", [r.id for r in rejections if r.site == site])
+
+    def _bury(self, batch: Batch) -> None:
+        """Append the deletion versions of documents that are confirmed gone."""
+        if not batch.gone or batch.stream is None:
+            return
+        table = buried(self.lake, batch.gone, self.run_id, utcnow())
+        batch.stream.deleted += commit_documents(self.lake, table).count("changed")
+
+
+def _checked(name: str, pairs: Sequence[tuple[RawRecord | None, Row]], rejections: list[Rejection]) -> Checked:
+    """Validate rows; add a rejection for each record whose own row breaks a rule, drop such rows that rode along."""
+    table, kept, errors = validate(TABLES[name], [row for _, row in pairs])
+    for position, error in errors.items():
+        record = pairs[position][0]
+        if record is not None:
+            rejections.append(_rejection(record, error))
+    return table, [pairs[position][0] for position in kept]
+
+
+def _rejection(record: RawRecord, error: RecordError) -> Rejection:
+    return Rejection.of(record, error.reason, error.message, error.rule)
+
+
+def buried(lake: Lake, gone: Iterable[Gone], run_id: str, now: datetime) -> pa.Table:
+    """Return the deletion version of each document: its last state, with ``deleted_at`` set."""
+    how = {(entry.site, entry.kind, entry.id): entry.how for entry in gone}
+    rows = []
+    for row in current_documents(lake.table("documents"), how).to_pylist():
+        if row["deleted_at"] is None:
+            row.update(deleted_at=now, valid_from=now, source="rest", _run_id=run_id)
+            if how[row["site"], row["kind"], row["id"]] == "hidden":
+                row["status"] = "hidden"
+            row["_state_sha256"] = document_state(row)
+            rows.append(row)
+    return validate(TABLES["documents"], rows)[0]

@@ -1,0 +1,74 @@
+"""How long work shows itself: a live display on a terminal, one log line per batch otherwise, nothing with --json."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from warehouse.ledger import StreamRun
+
+log = logging.getLogger("presslake")
+
+Streams = dict[tuple[str, str], StreamRun]
+
+
+class Progress:
+    """Watches a run. Use as a context manager and hand it over as ``watch``."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        """Choose the display: ``quiet`` shows nothing, a terminal is redrawn, anything else gets lines."""
+        self._quiet = quiet
+        self._live = not quiet and sys.stderr.isatty()
+        self._display: Any = None
+        self._tasks: dict[tuple[str, str], Any] = {}
+        self._began = time.monotonic()
+        self._batches = 0
+
+    def __enter__(self) -> Progress:
+        """Start the display."""
+        if self._live:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._display = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._display.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the display down."""
+        if self._display is not None:
+            self._display.stop()
+
+    def __call__(self, source: str, streams: Streams) -> None:
+        """Show where the streams stand after a batch."""
+        self._batches += 1
+        if self._display is not None:
+            self._redraw(streams)
+        elif not self._quiet and streams:
+            run = next(reversed(streams.values()))
+            log.info(self._line(run))
+
+    def _line(self, run: StreamRun) -> str:
+        counts = run.counts
+        of = f" of {run.expected}" if run.expected else ""
+        return (
+            f"batch {self._batches}: {run.site} {run.stream}: {counts.fetched}{of} fetched, {counts.new} new,"
+            f" {counts.changed} changed, {counts.unchanged} unchanged, {counts.rejected} rejected, {run.seconds:.1f} s"
+        )
+
+    def _redraw(self, streams: Streams) -> None:
+        for key, run in streams.items():
+            if key not in self._tasks:
+                self._tasks[key] = self._display.add_task(f"{run.site} {run.stream}", total=run.expected, rate="")
+            rate = run.counts.fetched / max(run.seconds, 0.001)
+            self._display.update(
+                self._tasks[key], completed=run.counts.fetched, total=run.expected, rate=f"{rate:,.0f}/s"
+            )

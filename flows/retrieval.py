@@ -1,0 +1,278 @@
+"""The one HTTP client: timeouts, retries, politeness, a size cap, and foreign exceptions mapped to ours."""
+
+from __future__ import annotations
+
+import email.utils
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from flows.settings import Settings
+from schemas.errors import SourceError, TransientSourceError
+
+_RETRYABLE = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+_CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer, read to its end. ``url`` is the final one after redirects; header names are case-blind."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    fetched_at: datetime
+
+    @property
+    def content_type(self) -> str:
+        """Media type without parameters, lower case."""
+        return self.headers.get("Content-Type", "").split(";", 1)[0].strip().lower()
+
+
+@dataclass
+class Traffic:
+    """What was asked of a source so far."""
+
+    requests: int = 0
+    bytes: int = 0
+
+
+class _Pace:
+    """Spaces out the starts of requests to one host; shared by all threads of the process."""
+
+    def __init__(self, rate_per_s: float) -> None:
+        self._interval = 1.0 / rate_per_s
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self, sleep: Callable[[float], None]) -> None:
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._next)
+            self._next = start + self._interval
+        if start > now:
+            sleep(start - now)
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody start before ``seconds`` have passed: what a server asked of one request holds for all."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+
+_PACES: dict[str, _Pace] = {}
+_PACES_LOCK = threading.Lock()
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+@dataclass
+class Client:
+    """Fetches over one session. Credentials go to the host they were given for and nowhere else."""
+
+    settings: Settings
+    credentials: tuple[str, str] | None = None
+    credentials_host: str | None = None
+    sleep: Callable[[float], None] = time.sleep
+    traffic: Traffic = field(default_factory=Traffic)
+    retries: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def __post_init__(self) -> None:
+        """Open the session."""
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": self.settings.user_agent, "Accept": "application/json, */*;q=0.5"})
+        self._session.verify = self.settings.verify_tls
+        self._session.max_redirects = 8
+        # The environment's .netrc would send passwords nobody asked us to send.
+        self._session.trust_env = True
+        self._session.auth = _NoAuth()
+
+    def __enter__(self) -> Client:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the session's connections."""
+        self._session.close()
+
+    def get(
+        self,
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        tries: int | None = None,
+        accept: str | None = None,
+    ) -> Answer:
+        """Return the answer of a GET, whatever its status unless it is worth a retry.
+
+        Timeouts, dropped connections and the statuses of overload are tried again with growing, jittered waits, or
+        as long as Retry-After says (seconds or HTTP date), up to ``tries`` times (default: ``max_retries``).
+
+        Raises:
+            TransientSourceError: it went on failing.
+            SourceError: the address cannot be used, or the answer is larger than ``max_answer_bytes``.
+        """
+        tries = self.settings.max_retries if tries is None else min(tries, self.settings.max_retries)
+        for attempt in range(tries + 1):
+            try:
+                answer = self._once(url, params, accept)
+            except TransientSourceError as error:
+                failure = error
+            else:
+                if answer.status not in _RETRYABLE:
+                    return answer
+                failure = _failure(answer)
+                if attempt == tries:
+                    raise failure
+            if attempt == tries:
+                raise failure
+            self.retries[str(failure.status or "connection")] += 1
+            self._back_off(url, attempt, failure.retry_after_s)
+        raise AssertionError("unreachable")
+
+    def _back_off(self, url: str, attempt: int, asked: float | None) -> None:
+        if asked is not None:
+            wait = min(asked, self.settings.max_retry_wait_s)
+            pace = self._pace(url)
+            if pace:
+                pace.hold(wait)
+        else:
+            wait = random.uniform(0.5, 1.0) * min(30.0, 0.5 * 2**attempt)
+        self.sleep(wait)
+
+    def _once(self, url: str, params: Mapping[str, Any] | None, accept: str | None) -> Answer:
+        pace = self._pace(url)
+        if pace:
+            pace.wait(self.sleep)
+        self.traffic.requests += 1
+        headers = {"Accept": accept} if accept else None
+        try:
+            with self._session.get(
+                url, params=params, headers=headers, stream=True, auth=self._auth(url),
+                timeout=(self.settings.connect_timeout_s, self.settings.read_timeout_s),
+            ) as response:  # fmt: skip
+                body = self._read(response, url)
+                return Answer(response.url, response.status_code, response.headers, body, datetime.now(UTC))
+        except requests.exceptions.RequestException as error:
+            raise mapped(error, url) from error
+
+    def _read(self, response: requests.Response, url: str) -> bytes:
+        chunks, size = [], 0
+        for chunk in response.iter_content(_CHUNK):
+            size += len(chunk)
+            if size > self.settings.max_answer_bytes:
+                raise SourceError(
+                    f"The answer of {url} is larger than {self.settings.max_answer_bytes} bytes.",
+                    remedy="Raise PRESSLAKE_MAX_ANSWER_BYTES if that is right for this site.",
+                    url=url,
+                )
+            chunks.append(chunk)
+        self.traffic.bytes += size
+        return b"".join(chunks)
+
+    def _auth(self, url: str) -> Any:
+        # requests drops Authorization when a redirect leaves the host, and we never add it for another one.
+        if self.credentials and urlsplit(url).netloc == self.credentials_host:
+            return self.credentials
+        return None
+
+    def _pace(self, url: str) -> _Pace | None:
+        host = urlsplit(url).hostname or ""
+        if is_loopback(host):
+            return None
+        with _PACES_LOCK:
+            return _PACES.setdefault(host, _Pace(self.settings.requests_per_s))
+
+
+class _NoAuth(requests.auth.AuthBase):
+    """Keeps requests from looking credentials up in .netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+def _failure(answer: Answer) -> TransientSourceError:
+    error = TransientSourceError(
+        f"{answer.url} answered HTTP {answer.status}.",
+        remedy="Try again later, or lower PRESSLAKE_REQUESTS_PER_S.",
+        url=answer.url,
+        status=answer.status,
+    )
+    error.retry_after_s = retry_after_s(answer.headers.get("Retry-After"), answer.fetched_at)
+    return error
+
+
+def retry_after_s(value: str | None, now: datetime) -> float | None:
+    """Return how many seconds a Retry-After header asks to wait; both forms of RFC 9110 §10.2.3.
+
+    >>> retry_after_s("7", datetime.now(UTC))
+    7.0
+    """
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def mapped(error: requests.exceptions.RequestException, url: str) -> SourceError:
+    """Return our error for one of requests'; every class of theirs falls in one of these."""
+    host = urlsplit(url).netloc
+    kinds = requests.exceptions
+    if isinstance(error, kinds.SSLError):
+        return SourceError(
+            f"Cannot trust the certificate of {host}: {_cause(error)}.",
+            remedy="Check the address; PRESSLAKE_VERIFY_TLS=0 turns the check off.",
+            url=url,
+        )
+    if isinstance(error, kinds.TooManyRedirects):
+        return SourceError(f"{url} redirects without end.", remedy="Give the address it should lead to.", url=url)
+    if isinstance(error, kinds.Timeout):
+        return TransientSourceError(f"{host} did not answer in time.", remedy="Try again later.", url=url)
+    if isinstance(error, kinds.InvalidURL | kinds.MissingSchema | kinds.InvalidSchema):
+        return SourceError(f"{url} is not an address that can be fetched.", remedy="Check it.", url=url)
+    if isinstance(error, kinds.ConnectionError | kinds.ChunkedEncodingError | kinds.ContentDecodingError):
+        return TransientSourceError(
+            f"Cannot reach {host}: {_cause(error)}.", remedy="Check the address and your connection.", url=url
+        )
+    return SourceError(f"Cannot fetch {url}: {_cause(error)}.", url=url)
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error)
+    for sign, plain in (
+        ("Name or service not known", "there is no such host"),
+        ("Temporary failure in name resolution", "the host's name cannot be resolved"),
+        ("nodename nor servname", "there is no such host"),
+        ("No address associated", "there is no such host"),
+        ("Failed to resolve", "the host's name cannot be resolved"),
+        ("NameResolutionError", "the host's name cannot be resolved"),
+        ("Connection refused", "the connection was refused"),
+        ("Network is unreachable", "the network is unreachable"),
+        ("Connection reset", "the connection was reset"),
+        ("RemoteDisconnected", "the connection was closed without an answer"),
+        ("IncompleteRead", "the answer broke off"),
+    ):
+        if sign in text:
+            return plain
+    return (text.splitlines() or [type(error).__name__])[0][:200].rstrip(".")

@@ -1,0 +1,98 @@
+"""The one place for settings: each has a name, a default, a unit in its name and a sentence.
+
+Order of precedence: command line, environment (``PRESSLAKE_…``), ``presslake.toml`` (table ``[settings]``), default.
+Secrets come from the environment only and are never stored.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import UsageError
+
+CONFIG_FILE = "presslake.toml"
+VERSION = "0.1.0"
+
+
+def _setting(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How presslake works; what it reads is given to each command."""
+
+    lake: str = _setting("./lake", "Where the lake is: a folder or an object-store URL.")
+    user_agent: str = _setting(
+        f"presslake/{VERSION}",
+        "How we name ourselves to sites. Name a way to reach you.",
+    )
+    connect_timeout_s: float = _setting(10.0, "How long to wait for a connection.")
+    read_timeout_s: float = _setting(60.0, "How long to wait for the next bytes of an answer.")
+    requests_per_s: float = _setting(5.0, "Highest rate of requests to one host; loopback hosts are not limited.")
+    concurrency: int = _setting(2, "Requests under way to one host at a time.")
+    max_retries: int = _setting(5, "Tries after a failed one before a request is given up.")
+    max_retry_wait_s: float = _setting(120.0, "Longest wait a server may ask for between two tries.")
+    max_answer_bytes: int = _setting(64 * 1024 * 1024, "Largest answer read; a larger one is an error.")
+    per_page: int = _setting(100, "Records asked for at a time; WordPress allows at most 100.")
+    workers: int = _setting(2, "Processes that extract text.")
+    document_timeout_s: float = _setting(30.0, "Time limit for extracting one document.")
+    max_file_bytes: int = _setting(256 * 1024 * 1024, "Largest local file read as one document.")
+    batch_records: int = _setting(1000, "Records committed together at most.")
+    batch_bytes: int = _setting(32 * 1024 * 1024, "Bytes committed together at most.")
+    verify_tls: bool = _setting(True, "Whether certificates are checked.")
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and application password from the environment, if both are set."""
+        user, password = os.environ.get("PRESSLAKE_USER"), os.environ.get("PRESSLAKE_APP_PASSWORD")
+        return (user, password) if user and password else None
+
+    @classmethod
+    def load(cls, *, folder: Path | None = None, **given: Any) -> Settings:
+        """Return the settings in force; ``given`` (from the command line) wins where it is not None.
+
+        Raises:
+            UsageError: a value does not fit, a name in ``presslake.toml`` is unknown, or the file is not TOML.
+        """
+        values = _from_file((folder or Path.cwd()) / CONFIG_FILE)
+        for setting in fields(cls):
+            from_env = os.environ.get(f"PRESSLAKE_{setting.name.upper()}")
+            if from_env is not None:
+                values[setting.name] = from_env
+        values.update({name: value for name, value in given.items() if value is not None})
+        return cls(**{name: _converted(name, value) for name, value in values.items()})
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"Cannot read {path}: {error}.", remedy="Mend the file.") from error
+    settings = table.get("settings", {})
+    unknown = settings.keys() - {setting.name for setting in fields(Settings)}
+    if unknown:
+        raise UsageError(f"Cannot use {path}: unknown setting {', '.join(sorted(unknown))}.", remedy="See the README.")
+    return dict(settings)
+
+
+def _converted(name: str, value: Any) -> Any:
+    kind: Any = {setting.name: type(setting.default) for setting in fields(Settings)}[name]
+    try:
+        if kind is bool and isinstance(value, str):
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[value.lower()]
+        converted = kind(value)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"Setting {name} cannot be {value!r}: it is a {kind.__name__}.",
+            remedy=f"Mend PRESSLAKE_{name.upper()}.",
+        ) from error
+    if kind in (int, float) and converted <= 0 and name != "max_retries":
+        raise UsageError(f"Setting {name} cannot be {value!r}: it must be above zero.")
+    return converted

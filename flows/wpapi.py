@@ -1,0 +1,182 @@
+"""WordPress's REST API as it really answers: checked by content type and shape, never by the status alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flows.payload import decode, salvage, slices
+from flows.retrieval import Answer, Client
+from schemas.errors import BlockedSourceError, RecordError, SourceError, TransientSourceError
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of a list: exact bytes and decoded value of each record, and what the headers say.
+
+    ``total`` counts rows, some of which may be unreadable and missing from the page, so a short page is not
+    necessarily the last one.
+    """
+
+    records: list[tuple[bytes, dict[str, Any]]]
+    total: int | None
+    answer: Answer | None
+    note: str | None = None
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids of the records, in order."""
+        return [int(value["id"]) for _, value in self.records]
+
+
+@dataclass
+class WordPress:
+    """One site's REST API. ``root`` is its address up to and including the slash that routes are appended to."""
+
+    client: Client
+    root: str
+    site: str
+    index: dict[str, Any] = field(default_factory=dict)
+    found_by: str = ""
+    polluted: int = 0
+
+    def list(self, route: str, params: Params | None = None, *, tries: int | None = None) -> Listing:
+        """Return one page of a list route; ``tries`` bounds how often a failing request is repeated.
+
+        Raises:
+            BlockedSourceError: the site refuses (``code`` holds WordPress's error code).
+            TransientSourceError: the answer is broken in a way that may pass.
+            SourceError: the answer has another shape.
+        """
+        answer = self._get(route, params, tries)
+        found = self._value(answer, list)
+        if found.broken:
+            raise TransientSourceError(
+                f"{answer.url} sent broken JSON: {found.broken.message}", url=answer.url, status=answer.status
+            )
+        records = [(payload, decode(payload)) for payload in found.records]
+        if any(not isinstance(value, dict) or "id" not in value for _, value in records):
+            raise SourceError(f"{answer.url} lists something that is no WordPress object.", url=answer.url)
+        return Listing(records, _number(answer.headers.get("X-WP-Total")), answer, found.note)
+
+    def object(self, route: str, params: Params | None = None) -> dict[str, Any]:
+        """Return the object of a route. Raises as ``list`` does."""
+        answer = self._get(route, params)
+        found = self._value(answer, dict)
+        if found.broken or not found.records:
+            raise TransientSourceError(f"{answer.url} sent broken JSON.", url=answer.url, status=answer.status)
+        value: dict[str, Any] = decode(found.records[0])
+        return value
+
+    def address(self, route: str) -> str:
+        """Return the address of a route such as ``wp/v2/posts``."""
+        return self.root + route.lstrip("/")
+
+    def _get(self, route: str, params: Params | None, tries: int | None = None) -> Answer:
+        answer = self.client.get(self.address(route), params, tries=tries)
+        if answer.status >= 400:
+            raise refusal(answer)
+        return answer
+
+    def _value(self, answer: Answer, expect: type) -> Any:
+        found = slices(answer.body)
+        whole = found.broken is None and (found.is_list if expect is list else len(found.records) == 1)
+        if whole and _is(found.records, found.is_list, expect):
+            return found
+        mended = salvage(answer.body, expect)
+        if mended is not None:
+            self.polluted += 1
+            found = slices(mended[0])
+            return type(found)(found.records, found.is_list, note=f"polluted answer: {mended[1]}")
+        if found.broken is not None and answer.body.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"[", b"{"):
+            return found
+        raise unexpected(answer, expect)
+
+
+def _is(records: list[bytes], is_list: bool, expect: type) -> bool:
+    return is_list if expect is list else bool(records) and records[0].startswith(b"{")
+
+
+def _number(value: str | None) -> int | None:
+    return int(value) if value is not None and value.strip().isdigit() else None
+
+
+def error_code(answer: Answer) -> tuple[str, str]:
+    """Return WordPress's error code and message of an answer; empty strings when it has none."""
+    try:
+        value = decode(answer.body)
+    except RecordError:
+        return "", ""
+    if isinstance(value, dict) and isinstance(value.get("code"), str):
+        return value["code"], str(value.get("message", ""))
+    return "", ""
+
+
+def refusal(answer: Answer) -> SourceError:
+    """Return the error for an answer of status 400 or above: who refuses, and what to do."""
+    code, message = error_code(answer)
+    remedy = _REMEDIES.get(code, "") or _guard_remedy(answer)
+    said = f"{code}: {message.rstrip('.')}" if code else guard(answer) or answer.content_type or "no content type"
+    error = BlockedSourceError(
+        f"{answer.url} answered HTTP {answer.status} ({said}).", remedy=remedy, url=answer.url, status=answer.status
+    )
+    error.code = code
+    return error
+
+
+_LOGIN = "Set PRESSLAKE_USER and PRESSLAKE_APP_PASSWORD to an application password of the site."
+_REMEDIES = {
+    "rest_login_required": _LOGIN, "rest_not_logged_in": _LOGIN, "rest_forbidden": _LOGIN,
+    "rest_user_cannot_view": _LOGIN, "rest_forbidden_context": _LOGIN, "rest_cannot_access": _LOGIN,
+    "rest_disabled": "The site's API is switched off; ask its owner, or read an export (WXR) instead.",
+    "rest_no_route": "The site does not offer this route.",
+}  # fmt: skip
+
+
+def guard(answer: Answer) -> str:
+    """Return who stands in front of the site and refused, if the answer tells."""
+    server = answer.headers.get("Server", "").lower()
+    text = answer.body[:20_000].decode("utf-8", "replace").lower()
+    if "cf-ray" in {name.lower() for name in answer.headers} or server == "cloudflare":
+        return "Cloudflare"
+    for sign, name in (("wordfence", "Wordfence"), ("sucuri", "Sucuri"), ("incapsula", "Imperva"),
+                       ("just a moment", "a browser challenge"), ("captcha", "a captcha"),
+                       ("mod_security", "ModSecurity")):  # fmt: skip
+        if sign in text or sign in server:
+            return name
+    return ""
+
+
+def _guard_remedy(answer: Answer) -> str:
+    if answer.status in (403, 406, 429, 503) and guard(answer):
+        return "Ask the site's owner to admit your User-Agent (PRESSLAKE_USER_AGENT)."
+    if answer.status in (401, 403):
+        return _LOGIN
+    return "Check the address."
+
+
+def unexpected(answer: Answer, expect: type) -> SourceError:
+    """Return the error for a 200 that is not what was asked for."""
+    text = answer.body[:20_000].decode("utf-8", "replace")
+    wanted = "a list" if expect is list else "an object"
+    if re.search(r"fatal error|there has been a critical error|error establishing a database", text, re.IGNORECASE):
+        return TransientSourceError(
+            f"{answer.url} answered with a PHP error page.", remedy="Try again later.", url=answer.url,
+            status=answer.status,
+        )  # fmt: skip
+    who = guard(answer)
+    seen = f"a page by {who}" if who else f"{answer.content_type or 'no content type'}"
+    return BlockedSourceError(
+        f"{answer.url} answered {seen} instead of {wanted} of JSON.", remedy="Check the address with presslake doctor.",
+        url=answer.url, status=answer.status,
+    )  # fmt: skip
+
+
+def as_parameter(moment: datetime) -> str:
+    """Return a UTC moment as WordPress takes it: whole seconds and Z, without which it is taken as site time."""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}Z"

@@ -1,0 +1,107 @@
+"""Every error presslake raises on purpose, arranged by what the caller has to do about it.
+
+::
+
+    PresslakeError
+      UsageError                  misuse: stop before starting             exit 2
+      SourceError                 one source cannot be read                that source fails, others go on
+        TransientSourceError      worth another try: 429, 5xx, timeouts    retried, then as above
+        BlockedSourceError        the site refuses: login, WAF, REST off   never retried
+      RecordError                 one record cannot become a document      becomes a quarantine row
+      LakeError                   storage                                  the run fails, exit 1
+        CommitConflict            another writer was first                 retried from a fresh snapshot
+        SchemaMismatch            the lake does not fit this release       never retried
+      CheckFailed                 committed data breaks a promise          exit 1
+
+Bad *data* is a value (a rejection), bad *use* is a ``UsageError``, a bad *world* is one of the others. A message
+is one line: what could not be done, on which thing, why, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class PresslakeError(Exception):
+    """Base of all deliberate errors. ``exit_code`` is what the command line returns when it ends a run."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        """Keep ``message`` (what, which, why) and ``remedy`` (what to do), both single sentences."""
+        self.message = " ".join(message.split())
+        self.remedy = " ".join(remedy.split())
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        """Return the one line that is shown to people."""
+        return f"{self.message} {self.remedy}".strip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by parts, so that an error crosses a process boundary whole."""
+        return (_rebuild, (type(self), self.message, self.remedy, dict(self.__dict__)))
+
+
+def _rebuild(cls: type[PresslakeError], message: str, remedy: str, state: dict[str, object]) -> PresslakeError:
+    error = cls.__new__(cls)
+    PresslakeError.__init__(error, message, remedy=remedy)
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(PresslakeError):
+    """The command or call makes no sense as given; nothing was started."""
+
+    exit_code = 2
+
+
+class SourceError(PresslakeError):
+    """A source cannot be read. ``source`` names it; ``status`` is the HTTP status and ``code`` WordPress's own."""
+
+    code: str = ""
+
+    def __init__(
+        self, message: str, *, remedy: str = "", source: str = "", url: str = "", status: int | None = None
+    ) -> None:
+        """Attach the source, the URL asked and the HTTP status to the message."""
+        super().__init__(message, remedy=remedy)
+        self.source = source
+        self.url = url
+        self.status = status
+
+
+class TransientSourceError(SourceError):
+    """The source failed in a way that may pass: timeouts, dropped connections, 429, 5xx.
+
+    ``retry_after_s`` is what the server asked for, in seconds, if it did.
+    """
+
+    retry_after_s: float | None = None
+
+
+class BlockedSourceError(SourceError):
+    """The source answers but refuses: login required, REST disabled, firewall, or no WordPress at all."""
+
+
+class RecordError(PresslakeError):
+    """One record cannot become a document. ``reason`` is the slug under which it is quarantined."""
+
+    def __init__(self, reason: str, message: str, *, rule: str | None = None) -> None:
+        """Name the reason slug, the sentence and, for a broken validation rule, the rule."""
+        super().__init__(message)
+        self.reason = reason
+        self.rule = rule
+
+
+class LakeError(PresslakeError):
+    """The lake cannot be read or written."""
+
+
+class CommitConflict(LakeError):
+    """Other writers kept winning until the bounded retries were used up; nothing of the batch was written."""
+
+
+class SchemaMismatch(LakeError):
+    """The lake's tables do not fit this release's declarations."""
+
+
+class CheckFailed(PresslakeError):
+    """A check over committed data found rows that break a promise."""

@@ -1,0 +1,68 @@
+"""The source grammar: what may be given as SOURCE, and what it means. Parsing is pure, it looks at no disk or network.
+
+::
+
+    https://example.com/blog        a WordPress site (any address of it: home, a post, the API root)
+    file:///data/dump.json, ./dump  a file or folder
+    'exports/*.xml'                 a glob; ** crosses folders
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from schemas.errors import UsageError
+
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_GLOB = re.compile(r"[*?\[]")
+_DOMAIN = re.compile(r"^([a-z0-9-]+\.)+[a-z]{2,}(:\d+)?(/.*)?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One parsed SOURCE. ``kind`` is ``wordpress`` or ``files``; ``given`` is what the user wrote."""
+
+    given: str
+    kind: str
+    address: str
+
+    @classmethod
+    def parse(cls, given: str) -> Source:
+        """Return the source that ``given`` names.
+
+        Raises:
+            UsageError: it is empty, or its scheme is not http, https or file.
+        """
+        text = given.strip()
+        if not text:
+            raise UsageError("Cannot read an empty source.", remedy="Name a site's URL, a file, a folder or a glob.")
+        if not _SCHEME.match(text):
+            return cls(given, "files", text)
+        parts = urlsplit(text)
+        scheme = parts.scheme.lower()
+        if scheme == "file":
+            return cls(given, "files", unquote(parts.path))
+        if scheme not in ("http", "https"):
+            raise UsageError(
+                f"Cannot read {given}: {scheme}:// is not a source.", remedy="Use http://, https:// or a path."
+            )
+        if not parts.hostname:
+            raise UsageError(f"Cannot read {given}: the address names no host.", remedy="Write https://host/path.")
+        if parts.username or parts.password:
+            raise UsageError(
+                f"Cannot read {scheme}://…@{parts.hostname}: credentials in an address end up in logs.",
+                remedy="Set PRESSLAKE_USER and PRESSLAKE_APP_PASSWORD instead.",
+            )
+        return cls(given, "wordpress", text)
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether the address is a pattern."""
+        return self.kind == "files" and bool(_GLOB.search(self.address))
+
+    @property
+    def looks_like_domain(self) -> bool:
+        """Whether a path that does not exist was probably meant as a site, e.g. ``example.com``."""
+        return self.kind == "files" and bool(_DOMAIN.match(self.address))

@@ -1,0 +1,76 @@
+"""What all tests share: a clean environment, a lake, the real WordPress, Prefect's server once per session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.settings import Settings
+from warehouse.lake import Lake
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the developer's own settings, proxies and folder out of every test."""
+    for name in list(os.environ):
+        if name.startswith("PRESSLAKE_") and name not in ("PRESSLAKE_TEST_CACHE", "PRESSLAKE_REQUIRE_WORDPRESS"):
+            monkeypatch.delenv(name)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "PREFECT_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """An empty lake on disk."""
+    return Lake.open(str(tmp_path / "lake"), create=True)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings for a lake below ``tmp_path``, without processes for extraction."""
+    return Settings(lake=str(tmp_path / "lake"), workers=1, max_retries=2)
+
+
+def _wordpress(permalinks: str, version: str = "stable") -> Iterator[object]:
+    from wordpress_site import WordPress, WordPressUnavailable
+
+    try:
+        site = WordPress.start(permalinks=permalinks, version=version)  # type: ignore[arg-type]
+    except WordPressUnavailable as reason:
+        if os.environ.get("PRESSLAKE_REQUIRE_WORDPRESS"):
+            pytest.fail(f"a real WordPress is required here: {reason}")
+        pytest.skip(f"NO REAL WORDPRESS: {reason}")
+    try:
+        yield site
+    finally:
+        site.stop()
+
+
+@pytest.fixture(scope="session")
+def wordpress_server() -> Iterator[object]:
+    """A WordPress with pretty permalinks, started once."""
+    yield from _wordpress("pretty")
+
+
+@pytest.fixture
+def wordpress(wordpress_server: object) -> object:
+    """That WordPress, as seeded."""
+    wordpress_server.reset()  # type: ignore[attr-defined]
+    return wordpress_server
+
+
+@pytest.fixture(scope="session")
+def plain_wordpress() -> Iterator[object]:
+    """A WordPress with plain permalinks; tests only read it."""
+    yield from _wordpress("plain")
+
+
+@pytest.fixture(scope="session")
+def newer_wordpress() -> Iterator[object]:
+    """A newer WordPress; tests only read it."""
+    yield from _wordpress("pretty", "newer")

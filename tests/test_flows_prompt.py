@@ -1,0 +1,160 @@
+"""The prompt as a process: a script through a pipe, and a person at a pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_warehouse_query import document
+
+from flows.prompt import Completer, Session, history_path, is_complete
+from schemas.errors import UsageError
+from schemas.rules import validate
+from schemas.tables import DOCUMENTS
+from warehouse import catalog, commit
+from warehouse.lake import Lake
+
+RUN = "import sys; from flows.prompt import prompt; sys.exit(prompt(sys.argv[1]))"
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    made = Lake.open(str(tmp_path_factory.mktemp("prompt") / "lake"), create=True)
+    rows, _, _ = validate(DOCUMENTS, [document(n) for n in range(1, 4)])
+    commit.commit_documents(made, rows)
+    catalog.publish(made)
+    return made
+
+
+def script(lake: Lake, text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", RUN, lake.root], input=text, capture_output=True, text=True)
+
+
+def test_a_script_is_run_without_prompts(lake: Lake) -> None:
+    done = script(lake, ".format csv\nSELECT id,\n  title\nFROM documents\nORDER BY id; SELECT 2\n;\nSELECT 'a;b' AS x")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "2\n2\nx\na;b\n"
+
+
+def test_errors_are_one_line_and_the_script_goes_on(lake: Lake) -> None:
+    done = script(lake, "FROM nowhere;\nDROP VIEW documents;\n.format xml\n.what\n.schema nowhere\nSELECT 7 AS seven;\n")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 5 and "Traceback" not in done.stderr
+    assert "seven" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", ";", ";;\n;", "-- nothing", ".quit\nSELECT x;", "\x00", "\xff;"])
+def test_strange_scripts_do_not_crash(lake: Lake, text: str) -> None:
+    done = script(lake, text)
+    assert done.returncode in (0, 2) and "Traceback" not in done.stderr
+
+
+def test_commands_tell_what_there_is(lake: Lake) -> None:
+    done = script(lake, ".views\n.schema sites\n.schema\n.help\n.format jsonl\nSELECT 1 AS a;")
+    assert done.returncode == 0, done.stderr
+    for words in ("documents", "search(query)", "Documents public now.", "last_run_at", ".quit", '{"a": 1}'):
+        assert words in done.stdout
+
+
+def test_without_a_catalog_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="presslake publish"):
+        Session(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("sql", "complete"),
+    [("SELECT 1;", True), ("SELECT 1", False), ("SELECT 'a;", False), ("SELECT 1 -- x;", False), ("SELECT 1; -- x", True),
+     ("SELECT '中;\n';\n", True), ('SELECT "a;', False), ("/* ;", False), ("SELECT $$;", False), ("SELECT 1;;", True)],
+)  # fmt: skip
+def test_a_statement_ends_at_its_semicolon(sql: str, complete: bool) -> None:
+    assert is_complete(sql) is complete
+
+
+def test_tab_offers_names_and_keywords(lake: Lake) -> None:
+    session = Session(lake)
+    complete = Completer(session)
+    assert {"documents", "document_versions"} <= set(complete.candidates("docu"))
+    assert "search" in complete.candidates("sea") and "word_count" in complete.candidates("word")
+    assert complete.candidates("sel") == ["select"] and complete.candidates("SEL") == ["SELECT"]
+    assert "d.published_at" in complete.candidates("d.publ")
+    assert complete.candidates(".v") == [".views"]
+    assert [complete("sel", 0), complete("sel", 1)] == ["select", None]
+    session.close()
+
+
+def test_a_newer_catalog_is_taken_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lake = Lake.open(str(tmp_path / "lake"), create=True)
+    catalog.publish(lake)
+    session = Session(lake)
+    rows, _, _ = validate(DOCUMENTS, [document(1)])
+    commit.commit_documents(lake, rows)
+    catalog.publish(lake)
+    session.format = "jsonl"
+    session.feed("SELECT count(*) AS n FROM documents;")
+    session.close()
+    assert capsys.readouterr().out == '{"n": 1}\n'
+
+
+def test_history_goes_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert history_path() == tmp_path / "presslake" / "history"
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert history_path() == tmp_path / ".local" / "state" / "presslake" / "history"
+
+
+def until(terminal: int, words: str, seconds: float = 20) -> str:
+    """Return what the terminal shows until the words appear."""
+    shown = b""
+    end = time.monotonic() + seconds
+    while words.encode() not in shown:
+        ready, _, _ = select.select([terminal], [], [], max(0, end - time.monotonic()))
+        assert ready, f"no {words!r} in {shown!r}"
+        shown += os.read(terminal, 4096)
+    return shown.decode(errors="replace")
+
+
+def test_a_person_at_a_terminal(lake: Lake, tmp_path: Path) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        env = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm", "PYTHONPATH": os.getcwd()}
+        os.execve(sys.executable, [sys.executable, "-c", RUN, lake.root], env)
+    until(terminal, "presslake> ")
+    os.write(terminal, b"SELECT 40 +\n")
+    until(terminal, "...> ")
+    os.write(terminal, b"2 AS answer;\n")
+    assert "42" in until(terminal, "1 row")
+    os.write(terminal, b"SELECT garbage\n")
+    until(terminal, "...> ")
+    os.write(terminal, b"\x03")  # Ctrl-C clears the line
+    until(terminal, "presslake> ")
+    os.write(terminal, b"SELECT max(word_co\t) FROM documents;\n")
+    until(terminal, "max(word_count)")
+    until(terminal, "1 row")
+    os.write(terminal, b"SELECT count(*) FROM range(1000000000000) a, range(1000) b WHERE a.range % 7 = b.range;\n")
+    time.sleep(1)
+    os.write(terminal, b"\x03")  # and stops a query
+    until(terminal, "presslake> ")
+    os.write(terminal, b"SELECT 'still' || 'here';\n")
+    until(terminal, "stillhere")
+    until(terminal, "presslake> ")
+    os.write(terminal, b"\x04")  # Ctrl-D leaves
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
+    history = tmp_path / "presslake" / "history"
+    assert "answer" in history.read_text() and stat.S_IMODE(history.stat().st_mode) == 0o600
+
+
+def test_it_is_there_at_once() -> None:
+    code = "import sys, flows.prompt; assert not {'rich', 'pyarrow', 'deltalake', 'prefect'} & set(sys.modules)"
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert time.perf_counter() - start < 1.5

@@ -1,0 +1,197 @@
+"""The catalog: a small DuckDB file of views over exactly the files of one committed version of each table.
+
+It is built beside the old one and swapped in by a rename, so readers are never blocked and never see half of it.
+The pipeline never holds it open.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from schemas.columns import TIMESTAMP, Table
+from schemas.dictionary import sql_type
+from schemas.errors import LakeError
+from schemas.tables import SCHEMA_VERSION, TABLES
+from warehouse.lake import Lake
+
+CATALOG = "catalog.duckdb"
+_PUBLISHED = "published"
+# Readable by every DuckDB from 1.1 on; the newest format is refused by older readers (measured).
+_STORAGE_VERSION = "v1.0.0"
+_COLUMN_COMMENT = re.compile(r"^\s*(?:.*\bAS\s+)?(?:\w+\.)?(\w+),?\s+--\s+(.+)$", re.IGNORECASE)
+
+SUPERSEDED = pa.schema(
+    [("site", pa.string()), ("kind", pa.string()), ("id", pa.string()), ("document_version", pa.int32()),
+     ("valid_to", TIMESTAMP)]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view file: its SQL, the sentence that states the grain, and comments of columns it computes itself."""
+
+    name: str
+    sql: str
+    grain: str
+    comments: dict[str, str]
+
+
+@cache
+def views() -> tuple[View, ...]:
+    """Return the views shipped in ``warehouse/views``, by name."""
+    folder = files("warehouse") / "views"
+    sources = {e.name.removesuffix(".sql"): e.read_text() for e in folder.iterdir() if e.name.endswith(".sql")}
+    return tuple(_parse(name, sql) for name, sql in sorted(sources.items()))
+
+
+@cache
+def macros() -> tuple[View, ...]:
+    """Return the table macros shipped in ``warehouse/macros``; the first comment line is ``signature: sentence``."""
+    folder = files("warehouse") / "macros"
+    sources = {e.name.removesuffix(".sql"): e.read_text() for e in folder.iterdir() if e.name.endswith(".sql")}
+    return tuple(_parse(name, sql) for name, sql in sorted(sources.items()))
+
+
+def _parse(name: str, sql: str) -> View:
+    first, *rest = sql.splitlines()
+    if not first.startswith("-- "):
+        raise LakeError(f"View {name}.sql does not begin with a comment that states its grain.")
+    found = (_COLUMN_COMMENT.match(line) for line in rest)
+    return View(name, sql, first[3:].strip(), {match[1]: match[2] for match in found if match})
+
+
+def catalog_path(lake: Lake) -> Path:
+    """Return where the lake's catalog stands; a remote lake's catalog is local, in the working directory.
+
+    ``PRESSLAKE_CATALOG`` is read by the caller, not here.
+    """
+    return Path(CATALOG) if lake.is_remote else Path(lake.root, CATALOG)
+
+
+def publish(lake: Lake) -> dict[str, int]:
+    """Build the catalog from the newest committed versions and swap it in; return those versions.
+
+    Raises:
+        LakeError: the catalog cannot be written.
+    """
+    target = catalog_path(lake)
+    building = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(3)}")
+    snapshots = {name: lake.table(name) for name in TABLES}
+    try:
+        bases = [_base(lake, TABLES[name], table) for name, table in snapshots.items()]
+        bases.append(_superseded(lake, snapshots["documents"]))
+        _build(building, lake, bases)
+        os.replace(building, target)
+    except (duckdb.Error, OSError, pa.ArrowException) as error:
+        raise LakeError(
+            f"Cannot publish {target}: {str(error).splitlines()[0]}.", remedy="The catalog before it stays in place."
+        ) from error
+    finally:
+        for leftover in (building, building.with_name(building.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+    return {name: table.version() for name, table in snapshots.items()}
+
+
+def _build(path: Path, lake: Lake, bases: list[str]) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH {_quoted(str(path))} AS catalog (STORAGE_VERSION '{_STORAGE_VERSION}')")
+        connection.execute("USE catalog")
+        connection.execute("CREATE SCHEMA lake")
+        for base in bases:
+            connection.execute(base)
+        for view in views():
+            connection.execute(f"CREATE VIEW {view.name} AS {view.sql}")
+        for macro in macros():
+            signature = macro.grain.split(":", 1)[0]
+            connection.execute(f"CREATE MACRO {signature} AS TABLE {macro.sql}")
+        _comment(connection)
+        connection.execute("USE memory")
+        connection.execute("DETACH catalog")
+
+
+def _base(lake: Lake, table: Table, snapshot: DeltaTable) -> str:
+    """Return the statement that makes ``lake.<table>``: exactly the files of this snapshot."""
+    columns = [column for column in table.columns if column.name != table.partition]
+    schema = pa.schema([column.arrow().with_nullable(True) for column in columns])
+    # A list must not be empty, and its first file fixes order and types: a file of no rows, as declared.
+    empty = _write(lake, f"empty-{table.name}-{SCHEMA_VERSION}", schema.empty_table(), overwrite=False)
+    return _view(lake, table.name, [empty, *relative_files(lake, snapshot)], [column.name for column in columns])
+
+
+def relative_files(lake: Lake, snapshot: DeltaTable) -> list[str]:
+    """Return the snapshot's data files relative to the lake's root, in a stable order."""
+    prefix = lake.root.rstrip("/") + "/"
+    return sorted(uri.removeprefix("file://").removeprefix(prefix) for uri in snapshot.file_uris())
+
+
+def _superseded(lake: Lake, documents: DeltaTable) -> str:
+    """Publish the index of superseded versions: version n + 1 of a document ends version n.
+
+    Files whose statistics say that they hold first versions only are not opened.
+    """
+    later = documents.to_pyarrow_dataset().to_table(
+        columns=["site", "kind", "id", "document_version", "valid_from"], filter=ds.field("document_version") > 1
+    )
+    before = pa.array([version - 1 for version in later.column("document_version").to_pylist()], pa.int32())
+    index = pa.table(
+        [later.column("site"), later.column("kind"), later.column("id"), before, later.column("valid_from")],
+        schema=SUPERSEDED,
+    )
+    file = _write(lake, f"superseded-{documents.version()}", index, overwrite=True)
+    return _view(lake, "superseded", [file], SUPERSEDED.names)
+
+
+def _write(lake: Lake, stem: str, data: pa.Table, *, overwrite: bool) -> str:
+    relative = f"{_PUBLISHED}/{stem}.parquet"
+    path = Path(lake.root, relative)
+    if overwrite or not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        building = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}")
+        pq.write_table(data, building, compression="zstd")
+        os.replace(building, path)
+    return relative
+
+
+def _view(lake: Lake, name: str, relative: list[str], columns: list[str]) -> str:
+    # The variable is read when the view is used, so a moved or copied lake needs no rebuild.
+    root = f"coalesce(getvariable('lake_root'), {_quoted(lake.root.rstrip('/'))})"
+    listed = ", ".join(f"{root} || {_quoted('/' + file)}" for file in relative)
+    names = ", ".join(f'"{column}"' for column in columns)
+    source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    return f"CREATE VIEW lake.{name} AS SELECT {names} FROM {source}"
+
+
+def _comment(connection: duckdb.DuckDBPyConnection) -> None:
+    declared = {column.name: column.description for table in reversed(TABLES.values()) for column in table.columns}
+    for view in views():
+        connection.execute(f"COMMENT ON VIEW {view.name} IS {_quoted(view.grain)}")
+        own = {column.name: column.description for column in TABLES[view.name].columns} if view.name in TABLES else {}
+        known = {**declared, **own, **view.comments}
+        for (column,) in connection.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ?"
+            " AND database_name = 'catalog'",
+            [view.name],
+        ).fetchall():
+            if column in known:
+                connection.execute(f'COMMENT ON COLUMN {view.name}."{column}" IS {_quoted(known[column])}')
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def column_types(table: Table) -> dict[str, str]:
+    """Return the SQL type of each column as the views show it."""
+    return {column.name: sql_type(column.type) for column in table.columns if column.name != table.partition}

@@ -1,0 +1,188 @@
+"""Corpora out: the current documents as one file, or as a folder of Markdown files.
+
+The same lake gives the same bytes: columns stand in declared order, rows by site, kind and id, and nothing
+of the clock or the machine gets in. Memory stays bounded: sorting spills to temporary files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import unicodedata
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from schemas.errors import LakeError, UsageError
+from schemas.tables import DOCUMENTS
+from warehouse.formats import destination, dumps, moment, save
+from warehouse.lake import Lake
+from warehouse.query import Result, connect, run_query
+
+FORMATS = ("jsonl", "csv", "parquet", "markdown")
+_MEMORY = "256MB"
+_MARKER = ".presslake-export"
+_MAX_NAME_BYTES = 120
+_FRONT_MATTER = (
+    "site", "kind", "id", "url", "slug", "status", "title", "excerpt", "language", "published_at",
+    "modified_at", "date_quality", "authors", "terms", "featured_image", "word_count", "parent_id", "source",
+)  # fmt: skip
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
+# YAML's double-quoted text is JSON's, but these may not stand in it bare.
+_YAML_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def export(lake: Lake, *, where: str | None, format: str, output: str) -> int:
+    """Write the current documents; return how many.
+
+    Every column but the storage partition is there, in declared order. ``csv`` is safe for spreadsheets: text
+    that begins with ``=``, ``+``, ``-``, ``@``, a tab or a return gets a leading apostrophe; numbers stay.
+    ``markdown`` makes a folder of ``<site>/<kind>/<slug or id>.md`` with YAML front matter; it replaces an
+    earlier export but never another folder.
+
+    Args:
+        lake: whose catalog is read.
+        where: a condition in SQL over the columns of the view ``documents``.
+        format: one of ``FORMATS``.
+        output: file, or folder for ``markdown``.
+
+    Raises:
+        UsageError: ``where`` is not one condition, ``output`` cannot be there, or nothing was published.
+        LakeError: the lake cannot be read or the disk failed.
+    """
+    if format not in FORMATS:
+        raise UsageError(
+            f"There is no export format {format}.", remedy=f"Choose one of {', '.join(FORMATS)}."
+        )
+    # Before the work, so that a wrong path is told at once.
+    destination(output, lake.root)
+    with connect(lake, memory_limit=_MEMORY) as connection:
+        result = run_query(connection, _sql(where))
+        if format == "markdown":
+            return _save_folder(result, output, lake.root)
+        return save(result, format, output, lake_root=lake.root, is_spreadsheet_safe=format == "csv")
+
+
+def _sql(where: str | None) -> str:
+    columns = ", ".join(f'"{c.name}"' for c in DOCUMENTS.columns if c.name != DOCUMENTS.partition)
+    condition = ""
+    if where is not None:
+        try:
+            # Parsed alone it must be one expression: it cannot close the parenthesis and go on.
+            duckdb.SQLExpression(where)
+        except duckdb.Error as error:
+            raise UsageError(
+                f"--where is not one condition: {str(error).splitlines()[0]}.",
+                remedy="For example: --where \"site = 'example.com'\".",
+            ) from error
+        # On lines of its own, so that a comment at its end hides nothing.
+        condition = f" WHERE (\n{where}\n)"
+    return f"SELECT {columns} FROM documents{condition} ORDER BY site, kind, id"
+
+
+# -- a folder of Markdown ----------------------------------------------------------------------------------
+
+
+def _save_folder(result: Result, output: str, lake_root: str) -> int:
+    path = destination(output, lake_root)
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"Cannot write {output}: it is a file.", remedy="Name a folder for markdown.")
+    if path.is_dir() and any(path.iterdir()) and not (path / _MARKER).is_file():
+        raise UsageError(
+            f"Cannot write {output}: the folder holds other files.", remedy="Name a new or empty folder."
+        )
+    building = path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(3)}")
+    try:
+        building.mkdir()
+        count = _write_folder(result, building)
+        (building / _MARKER).write_text("Made by presslake export, which replaces this folder as a whole.\n")
+        _swap(building, path)
+    except PermissionError as error:
+        raise UsageError(
+            f"Cannot write {output}: permission denied.", remedy="Choose another place."
+        ) from error
+    except OSError as error:
+        raise LakeError(
+            f"Cannot write {output}: {error.strerror or error}.", remedy="Nothing was replaced."
+        ) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return count
+
+
+def _swap(building: Path, path: Path) -> None:
+    """Put the new folder in the place of the old, which is removed once the new one stands."""
+    old = building.with_name(building.name + "-old")
+    if path.exists():
+        path.rename(old)
+    try:
+        building.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_folder(result: Result, root: Path) -> int:
+    count = 0
+    at = {name: position for position, name in enumerate(result.columns)}
+    for rows in result.rows(64):
+        for row in rows:
+            document = {name: row[position] for name, position in at.items()}
+            folder = root / safe_name(document["site"]) / safe_name(document["kind"])
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_new(folder, document, front_matter(document) + _body(document["markdown"]))
+        count += len(rows)
+    return count
+
+
+def _body(markdown: str | None) -> str:
+    return "\n" + markdown.rstrip("\n") + "\n" if markdown else ""
+
+
+def _write_new(folder: Path, document: dict[str, Any], text: str) -> None:
+    """Write under the first free name; rows come in a fixed order, so names come out the same each time."""
+    digest = hashlib.sha256(
+        "\0".join((document["site"], document["kind"], document["id"])).encode()
+    ).hexdigest()
+    stem = document["slug"] or document["id"]
+    for suffix in ("", "-" + digest[:8], "-" + digest):
+        try:
+            with open(
+                folder / (safe_name(stem, suffix + ".md")), "x", encoding="utf-8", newline="\n"
+            ) as file:
+                file.write(text)
+            return
+        except FileExistsError:
+            continue
+    raise LakeError(f"Cannot name the file of document {document['id']} of {document['site']}.")
+
+
+def safe_name(text: str, suffix: str = "") -> str:
+    """Return one path component for any text: no separators, outer dots, reserved names or excess length."""
+    name = unicodedata.normalize("NFC", text)
+    name = "".join("-" if unicodedata.category(c)[0] in "CZ" or c in '/\\:*?"<>|' else c for c in name)
+    name = re.sub(r"-{2,}", "-", name).strip("-. ")
+    if _RESERVED.match(name):
+        name = "_" + name
+    room = _MAX_NAME_BYTES - len(suffix.encode())
+    name = name.encode()[:room].decode("utf-8", "ignore").rstrip("-. ")
+    return (name or "untitled") + suffix
+
+
+def front_matter(document: dict[str, Any]) -> str:
+    """Return the YAML block of a document: text is quoted, moments are not, what is null is left out."""
+    lines = [f"{name}: {_yaml(document[name])}\n" for name in _FRONT_MATTER if document[name] is not None]
+    return "---\n" + "".join(lines) + "---\n"
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, datetime):
+        return moment(value)
+    return _YAML_UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", dumps(value))

@@ -1,0 +1,7 @@
+-- as_of(ts): Documents as the lake knew them at a moment. One row per document public then.
+SELECT d.*
+FROM lake.documents AS d
+LEFT JOIN lake.superseded AS s USING (site, kind, id, document_version)
+WHERE d.valid_from <= ts::TIMESTAMP WITH TIME ZONE
+    AND (s.valid_to IS NULL OR s.valid_to > ts::TIMESTAMP WITH TIME ZONE)
+    AND (d.deleted_at IS NULL)

@@ -1,0 +1,122 @@
+"""Replacing whole data files in one commit: how rows are updated or removed where a table is not append-only.
+
+Delta's MERGE would do, but its engine writes string views, which readers that trust the files' own schema then cannot
+compare with strings; and it rewrites through a second copy of the declared layout. Files here are always written with
+the declared types and the same layout as appended ones.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable
+from deltalake.fs import DeltaStorageHandler
+from deltalake.transaction import AddAction, RemoveAction
+
+from schemas.columns import Table
+
+ROW_GROUP = 20_000
+WIDE = ("text", "markdown", "payload", "extra", "excerpt")
+"""Columns of long, unique values: dictionaries cost time there and gain nothing."""
+
+
+def replace_rows(
+    table: DeltaTable,
+    declared: Table,
+    where: ds.Expression,
+    is_stale: Callable[[pa.Table], pa.Array],
+    data: pa.Table,
+    properties: CommitProperties,
+) -> None:
+    """Remove the rows for which ``is_stale`` holds and add ``data``, in one commit.
+
+    Only files that may match ``where`` by their statistics are looked at, and only those that hold stale rows are
+    rewritten. A writer that changed the same files meanwhile wins.
+
+    Raises:
+        CommitFailedError: another commit got in between; nothing changed.
+    """
+    dataset = table.to_pyarrow_dataset()
+    parts = [data.select(declared.schema().names)]
+    actions: list[Any] = []
+    for fragment in dataset.get_fragments(filter=where):
+        rows = fragment.to_table(schema=dataset.schema)
+        stale = is_stale(rows)
+        if pc.any(stale).as_py():
+            parts.append(rows.filter(pc.invert(stale)).select(declared.schema().names))
+            actions.append(_removal(fragment, rows, declared))
+    merged = pa.concat_tables([part.cast(declared.schema()) for part in parts])
+    actions += list(write_files(table, declared, merged, data_change=True))
+    table.create_write_transaction(
+        actions,
+        "append",
+        table.schema(),
+        [declared.partition] if declared.partition else None,
+        commit_properties=properties,
+    )
+
+
+def _removal(fragment: Any, rows: pa.Table, declared: Table) -> RemoveAction:
+    partition: dict[str, str | None] = (
+        {declared.partition: str(rows.column(declared.partition)[0])} if declared.partition else {}
+    )
+    return RemoveAction(
+        path=fragment.path, data_change=True, deletion_timestamp=int(time.time() * 1000), partition_values=partition
+    )
+
+
+def write_files(table: DeltaTable, declared: Table, data: pa.Table, *, data_change: bool) -> Iterator[AddAction]:
+    """Write rows as new data files, one per partition; they count only once their actions are committed."""
+    filesystem = pafs.PyFileSystem(DeltaStorageHandler(table.table_uri))
+    for value, rows in _parted(declared, data):
+        folder = f"{declared.partition}={value}/" if declared.partition else ""
+        path = f"{folder}part-{uuid.uuid4()}-c000.zstd.parquet"
+        with filesystem.open_output_stream(path) as out:
+            pq.write_table(
+                rows.drop_columns([declared.partition]) if declared.partition else rows, out, compression="zstd",
+                row_group_size=ROW_GROUP, store_schema=False,
+                use_dictionary=[name for name in rows.schema.names if name not in WIDE],
+            )  # fmt: skip
+        yield AddAction(
+            path=path,
+            size=filesystem.get_file_info(path).size,
+            partition_values={declared.partition: value} if declared.partition else {},
+            modification_time=int(time.time() * 1000),
+            data_change=data_change,
+            stats=json.dumps(_statistics(declared, rows)),
+        )
+
+
+def _parted(declared: Table, data: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    if not declared.partition:
+        if data.num_rows:
+            yield "", data
+        return
+    column = data.column(declared.partition)
+    for value in sorted(pc.unique(column).to_pylist()):
+        yield value, data.filter(pc.equal(column, value))
+
+
+def _statistics(declared: Table, rows: pa.Table) -> dict[str, Any]:
+    """Return the Delta statistics of the narrow columns, by which readers skip files."""
+    low, high, nulls = {}, {}, {}
+    for name in declared.narrow:
+        bounds = pc.min_max(rows.column(name))
+        nulls[name] = rows.column(name).null_count
+        if bounds["min"].is_valid:
+            low[name], high[name] = _stated(bounds["min"].as_py()), _stated(bounds["max"].as_py())
+    return {"numRecords": rows.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
+
+
+def _stated(value: Any) -> Any:
+    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z" if isinstance(value, datetime) else value

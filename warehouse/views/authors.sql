@@ -1,0 +1,3 @@
+-- Authors as the site shows them now. One row per author of a site.
+SELECT *
+FROM lake.authors

@@ -1,0 +1,3 @@
+-- Comments as the site shows them now. One row per comment.
+SELECT *
+FROM lake.comments

@@ -1,0 +1,3 @@
+-- Media items as the site shows them now. One row per media item of a site.
+SELECT *
+FROM lake.media
