@@ -9,10 +9,15 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.settings import Settings
 from schemas.errors import UsageError
+
+if TYPE_CHECKING:
+    from flows.jobs import IngestRequest, Outcome
+    from warehouse.lake import Lake
+    from warehouse.query import Result
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -71,20 +76,20 @@ def _ingest(given: argparse.Namespace) -> int:
     return outcome.exit_code
 
 
-def _tracked(request: Any, settings: Settings) -> Any:
+def _tracked(request: IngestRequest, settings: Settings) -> Outcome:
     from flows.tracking import tracked_ingest
 
     return tracked_ingest(request, settings)
 
 
-def _print_rejections(outcome: Any, most: int = 10) -> None:
+def _print_rejections(outcome: Outcome, most: int = 10) -> None:
     for rejection in outcome.rejections[:most]:
         print(f"presslake: rejected {rejection.site} {rejection.id}: {rejection.message}", file=sys.stderr)
     if len(outcome.rejections) > most:
         print(f"presslake: and {len(outcome.rejections) - most} more; see presslake quarantine list.", file=sys.stderr)
 
 
-def _print_summary(outcome: Any) -> None:
+def _print_summary(outcome: Outcome) -> None:
     columns = ("site", "stream", "fetched", "new", "changed", "unchanged", "rejected", "deleted", "completeness")
     _print_table(columns, [[row[name] for name in columns] for row in outcome.streams])
     for row in outcome.streams:
@@ -94,9 +99,14 @@ def _print_summary(outcome: Any) -> None:
 
 
 def _print_table(columns: tuple[str, ...], rows: list[list[Any]]) -> None:
-    from warehouse.formats import table_text
+    cells = [list(columns), *[["" if value is None else str(value) for value in row] for row in rows]]
+    sizes = [max(len(row[position]) for row in cells) for position in range(len(columns))]
+    for row in cells:
+        print("  ".join(_aligned(cell, size) for cell, size in zip(row, sizes, strict=True)).rstrip())
 
-    print(table_text(columns, rows, width=_width()))
+
+def _aligned(cell: str, size: int) -> str:
+    return cell.rjust(size) if cell.isdigit() else cell.ljust(size)
 
 
 def _width() -> int | None:
@@ -105,50 +115,47 @@ def _width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _lake(given: argparse.Namespace) -> Any:
+def _lake(given: argparse.Namespace) -> Lake:
     from warehouse.lake import Lake
 
     return Lake.open(_settings(given).lake)
 
 
 def _sql(given: argparse.Namespace) -> int:
+    # The engine that reads the log is not needed to query what is published, so it is not imported.
+    lake = _settings(given).lake
     if given.query is None and sys.stdin.isatty() and sys.stdout.isatty():
         from flows.prompt import prompt
 
-        return prompt(_lake(given))
-    query = given.query if given.query is not None else sys.stdin.read()
-    from warehouse.formats import write_result
+        return prompt(lake)
+    from warehouse.formats import format_of, save, write
     from warehouse.query import connect, run_query
 
-    form = given.format or ("table" if sys.stdout.isatty() or given.output is None else "csv")
-    with connect(_lake(given)) as connection:
-        write_result(run_query(connection, query), form, given.output, width=_width())
+    query = given.query if given.query is not None else sys.stdin.read()
+    with connect(lake) as connection:
+        result = run_query(connection, query)
+        if given.output is not None:
+            save(result, given.format or format_of(given.output), given.output, lake_root=lake)
+        else:
+            write(result, given.format or "table", sys.stdout, width=_width(), style=sys.stdout.isatty())
     return 0
 
 
-def _query(
-    given: argparse.Namespace, sql: str, parameters: list[Any] | None = None
-) -> tuple[tuple[str, ...], list[Any]]:
+def _execute(connection: Any, sql: str, parameters: list[Any]) -> Result:
+    from warehouse.query import Result
+
+    described = connection.execute(sql, parameters).description
+    return Result(connection, sql, tuple(c[0] for c in described), tuple(str(c[1]) for c in described))
+
+
+def _show(given: argparse.Namespace, sql: str, *parameters: Any) -> int:
+    from warehouse.formats import write
     from warehouse.query import connect
 
-    with connect(_lake(given)) as connection:
-        result = connection.execute(sql, parameters or [])
-        return tuple(column[0] for column in result.description or ()), result.fetchall()
-
-
-def _show(given: argparse.Namespace, sql: str, parameters: list[Any] | None = None) -> int:
-    columns, rows = _query(given, sql, parameters)
-    if given.json:
-        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], ensure_ascii=False, default=_jsonable))
-    else:
-        _print_table(columns, [list(row) for row in rows])
+    with connect(_settings(given).lake) as connection:
+        result = _execute(connection, sql, list(parameters))
+        write(result, "json" if given.json else "table", sys.stdout, width=_width(), style=sys.stdout.isatty())
     return 0
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _status(given: argparse.Namespace) -> int:
@@ -164,7 +171,7 @@ def _runs(given: argparse.Namespace) -> int:
         given,
         "SELECT started_at, run_id, command, site, stream, state, fetched, new, changed, rejected, deleted,"
         " completeness, reason, seconds FROM runs ORDER BY started_at DESC, site, stream LIMIT ?",
-        [given.limit],
+        given.limit,
     )
 
 
@@ -173,29 +180,33 @@ def _quarantine_list(given: argparse.Namespace) -> int:
         given,
         "SELECT rejected_at, site, kind, id, reason, message, run_id FROM quarantine"
         " WHERE ?::VARCHAR IS NULL OR site = ? ORDER BY rejected_at DESC, site, kind, id LIMIT ?",
-        [given.site, given.site, given.limit],
+        given.site,
+        given.site,
+        given.limit,
     )
 
 
 def _quarantine_show(given: argparse.Namespace) -> int:
-    columns, rows = _query(
-        given,
-        "SELECT * FROM quarantine WHERE id = ? AND (?::VARCHAR IS NULL OR site = ?) ORDER BY rejected_at DESC LIMIT 1",
-        [given.id, given.site, given.site],
-    )
+    from warehouse.formats import dumps, plain
+    from warehouse.query import connect
+
+    sql = "SELECT * FROM quarantine WHERE id = ? AND (?::VARCHAR IS NULL OR site = ?) ORDER BY rejected_at DESC LIMIT 1"
+    with connect(_settings(given).lake) as connection:
+        result = _execute(connection, sql, [given.id, given.site, given.site])
+        rows = [row for piece in result.rows() for row in piece]
     if not rows:
         raise UsageError(f"No rejection with id {given.id}.", remedy="See presslake quarantine list.")
-    values = dict(zip(columns, rows[0], strict=True))
-    if given.json:
-        print(json.dumps(values, ensure_ascii=False, default=_jsonable))
-        return 0
+    values = dict(zip(result.columns, rows[0], strict=True))
     payload = values.pop("payload")
+    text = None if payload is None else payload.decode("utf-8", "replace")
+    if given.json:
+        print(dumps({name: plain(value) for name, value in values.items()} | {"payload": text}))
+        return 0
     for name, value in values.items():
         if value is not None:
-            print(f"{name:>12}  {_jsonable(value) if isinstance(value, datetime) else value}")
-    if payload is not None:
-        print()
-        print(payload.decode("utf-8", "replace"))
+            print(f"{name:>12}  {plain(value)}")
+    if text is not None:
+        print(f"\n{text}")
     return 0
 
 

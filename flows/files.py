@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +13,8 @@ from typing import Any
 
 from flows import wxr
 from flows.entities import table_of
-from flows.localfiles import BROKEN_ARCHIVE, Found, chunks, find
-from flows.payload import Slices, decode, decode_text, lines, slices
+from flows.localfiles import BROKEN_ARCHIVE, Found, chunks, find, legible
+from flows.payload import UTF16_MARKS, Slices, decode, decode_text, in_utf8, lines, slices
 from flows.posts import site_of
 from schemas.errors import RecordError
 from schemas.keys import canonical_site
@@ -21,15 +23,22 @@ from schemas.sources import Source
 
 JSON, WXR_ITEM, WXR_HEADER = "application/json", "application/x-wxr-item", "application/x-wxr-header"
 HTML, MARKDOWN, TEXT = "text/html", "text/markdown", "text/plain"
-_ENTITY_KINDS = {"authors": "author", "media": "attachment", "comments": "comment"}
+_ENTITY_KINDS = {"documents": "post", "authors": "author", "media": "attachment", "comments": "comment"}
 _BINARY = {
     b"%PDF-": "a PDF", b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image",
     b"PK\x03\x04": "an office document or e-book", b"\x7fELF": "a program", b"SQLite format 3": "a SQLite database",
     b"PAR1": "a Parquet file", b"\xd0\xcf\x11\xe0": "an old office document", b"ID3": "an MP3 file",
 }  # fmt: skip
-_JSON_START = re.compile(rb"^(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:\"|\})|\[\s*(?:\{|\]|\[))")
-_HTML_START = re.compile(rb"<(?:!doctype\s+html|html|head|body|article|div|p|h1|main|table)[\s>/]", re.IGNORECASE)
-_XML_START = re.compile(rb"^(?:\xef\xbb\xbf)?\s*<(?:\?xml|rss|feed|rdf)", re.IGNORECASE)
+# Notes begin with brackets, too: ``[ ] buy ink``, ``[[Harbour]]``, ``{note}``.
+_JSON_START = re.compile(
+    rb"^\s*(?:\{\s*(?:\"|\}\s*$)|\[\s*(?:\{\s*[\"}]|\]\s*$|\[\s*(?:\{\s*[\"}]|\]\s*[],])))"
+)
+_PAGE_START = re.compile(rb"<(?:!doctype\s+html|html|head|body)[\s>/]", re.IGNORECASE)
+_FRAGMENT_START = re.compile(
+    rb"<(?:article|section|main|header|div|p|h[1-6]|table|ul|ol|dl|blockquote|figure|pre|br|hr|img|a|b|strong|em|span)[\s>/]",
+    re.IGNORECASE,
+)
+_XML_START = re.compile(rb"^\s*<(?:\?xml|rss|feed|rdf|svg|kml|gpx|opml)", re.IGNORECASE)
 # Post types that hold a site's machinery, not what it published.
 INTERNAL_KINDS = frozenset(
     "nav_menu_item revision customize_changeset custom_css oembed_cache user_request wp_block wp_template"
@@ -60,7 +69,7 @@ def read(source: Source, options: FileOptions) -> Iterator[Read]:
             yield from reader.records()
         except RecordError as error:
             yield reader.rejection(error)
-        except (OSError, *BROKEN_ARCHIVE) as error:
+        except (OSError, ValueError, RuntimeError, *BROKEN_ARCHIVE) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             yield reader.rejection(RecordError("unreadable_file", f"{found.where} cannot be read to its end: {why}."))
 
@@ -71,6 +80,7 @@ class _FileReader:
     def __init__(self, source: Source, options: FileOptions, found: Found) -> None:
         self.source, self.options, self.found = source, options, found
         self.site = options.site or found.folder
+        self.given = legible(source.given)
         self.now = datetime.now(UTC)
 
     def records(self) -> Iterator[Read]:
@@ -88,7 +98,7 @@ class _FileReader:
     def rejection(self, error: RecordError, payload: bytes | None = None, id_: str | None = None) -> Rejection:
         return Rejection(
             site=self.site, kind="document", id=id_ or self.found.path, reason=error.reason, message=error.message,
-            rule=error.rule, source="file", url=self.found.where, payload=payload, given_source=self.source.given,
+            rule=error.rule, source="file", url=self.found.where, payload=payload, given_source=self.given,
         )  # fmt: skip
 
     def _whole(self) -> bytes:
@@ -106,12 +116,13 @@ class _FileReader:
         values = {"site": self.site, "source": "file", "url": self.found.where, **more}
         return RawRecord(
             kind=kind, id=id_, payload=payload, fetched_at=self.now, content_type=content_type,
-            given_source=self.source.given, **values,
+            given_source=self.given, **values,
         )  # fmt: skip
 
     def _json(self) -> Iterator[Read]:
         head = self.found.head.lstrip(b"\xef\xbb\xbf \r\n\t")
         first = head.split(b"\n", 1)[0]
+        # UTF-16 begins with its mark, so it is read whole.
         if head.startswith(b"{") and _is_object(first) and len(head) > len(first) + 1:
             # Newline-delimited: one line at a time, however long the file is.
             with self.found.open() as stream:
@@ -132,21 +143,34 @@ class _FileReader:
         if inner is not None:
             yield from self._sliced(slices(_list_inside(payload, inner)), id_)
             return
+        if isinstance(value, list) and value and all(table_of(entry) for entry in value):
+            yield from self._sliced(slices(payload), id_)
+            return
         table = table_of(value)
         if table is None:
             said = value.get("code") if isinstance(value, dict) else None
             what = f"a WordPress error ({said})" if said and "message" in value else "JSON, but no WordPress object"
             yield self.rejection(RecordError("not_wordpress_json", f"{id_} holds {what}."), payload, id_=id_)
             return
-        kind = value.get("type") or "post" if table == "documents" else value.get("taxonomy") or _ENTITY_KINDS[table]
-        yield self._record(str(value["id"]), payload, str(kind), JSON, site=site_of(value) or self.site, table=table)
+        own = value.get("type") if table == "documents" else value.get("taxonomy")
+        kind = own or _ENTITY_KINDS[table]
+        number = value["id"]
+        try:
+            site = site_of(value) or self.site
+        except ValueError as error:
+            yield self.rejection(RecordError("wrong_shape", f"{id_} names no site: {error}."), payload, id_=id_)
+            return
+        if isinstance(number, bool) or not isinstance(number, int | str) or number == "":
+            yield self.rejection(RecordError("wrong_shape", f"{id_} has no id: {number!r}."), payload, id_=id_)
+            return
+        yield self._record(str(number), payload, str(kind), JSON, site=site, table=table)
 
     def _export(self) -> Iterator[Read]:
         """Read an export twice: first its header and attachments, so that posts find their images by name."""
-        header, site = wxr.Header(), self.site
+        header, site, number = wxr.Header(), self.site, 0
         for only_media in (True, False):
             with self.found.open() as stream:
-                for number, raw in enumerate(wxr.split(chunks(stream))):
+                for number, raw in enumerate(wxr.split(in_utf8(chunks(stream)))):
                     if number == 0:
                         if only_media:
                             header = wxr.parse_header(raw)
@@ -155,6 +179,10 @@ class _FileReader:
                         continue
                     if (b">attachment<" in raw or b"[attachment]" in raw) == only_media:
                         yield from self._item(raw, site, header, number)
+        if number == 0 and header.base_url is None:
+            raise RecordError(
+                "truncated_xml", f"{self.found.where} breaks off before its first item. Export or copy it again."
+            )
 
     def _part(self, raw: bytes, site: str, header: wxr.Header) -> RawRecord:
         return self._record(
@@ -183,23 +211,29 @@ def sniff(head: bytes, path: str) -> str:
     Raises:
         RecordError: it is empty, binary, or of a format that is not read.
     """
-    if not head.strip(b"\xef\xbb\xbf \r\n\t\x00"):
+    if head.startswith(UTF16_MARKS):
+        head = decode_text(head).encode("utf-8", "replace")
+    head = head.removeprefix(codecs.BOM_UTF8)
+    if not head.strip(b" \r\n\t\x00"):
         raise RecordError("empty_file", f"{path} is empty.")
     for magic, name in _BINARY.items():
         if head.startswith(magic):
             raise RecordError("binary_file", f"{path} is {name}, not text. Convert it to HTML or text first.")
-    if b"\x00" in head[:8192] and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if b"\x00" in head[:8192]:
         raise RecordError("binary_file", f"{path} is a binary file, not text. Convert it to HTML or text first.")
     if _JSON_START.match(head):
         return JSON
     if wxr.is_wxr(head):
         return WXR_ITEM
-    if _XML_START.match(head) and not _HTML_START.search(head[:4096]):
+    is_page = head.lstrip().startswith(b"<") and _PAGE_START.search(head[:4096])
+    if _XML_START.match(head) and not is_page:
         raise RecordError("unsupported_format", f"{path} is XML of a kind that is not read. Convert it to HTML.")
-    if _HTML_START.search(head[:4096]) and head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
-        return HTML
     from flows.plaintext import looks_like_markdown
 
+    # Markdown may begin with HTML of its own, and many a README does.
+    start = re.sub(rb"^(?:\s*<!--.*?-->)*\s*", b"", head, flags=re.DOTALL)
+    if is_page or (_FRAGMENT_START.match(start) and not looks_like_markdown("", path)):
+        return HTML
     return MARKDOWN if looks_like_markdown(decode_text(head), path) else TEXT
 
 
@@ -214,7 +248,7 @@ def _wrapped(value: Any) -> str | None:
     """Return the key under which an object wraps a list of WordPress objects, as exporters like to do."""
     if not isinstance(value, dict) or table_of(value):
         return None
-    for key in ("posts", "pages", "items", "data", "results"):
+    for key in ("posts", "pages", "items", "data", "results", "body"):
         inner = value.get(key)
         if isinstance(inner, list) and inner and all(table_of(entry) for entry in inner):
             return key
@@ -224,8 +258,11 @@ def _wrapped(value: Any) -> str | None:
 def _list_inside(payload: bytes, key: str) -> bytes:
     import msgspec
 
-    fields = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
-    return bytes(fields[key])
+    try:
+        return bytes(msgspec.json.decode(payload, type=dict[str, msgspec.Raw])[key])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # What only the tolerant reader understands has no exact slices.
+        return json.dumps(decode(payload)[key], ensure_ascii=False).encode()
 
 
 def document_stem(path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -20,13 +20,10 @@ def columns_of(metadata: Mapping[str, Any]) -> Row:
     published = _first(values, "date", "published")
     published_at = _moment(published)
     given = published is not None and not isinstance(published, bool)
-    language = _first(values, "lang", "language")
     image = values.get("image")
     extra = {key: value for key, value in metadata.items() if str(key).lower() not in _MAPPED}
     return {
-        "declared_language": language
-        if isinstance(language, str) and re.fullmatch(r"[A-Za-z-]{2,11}", language)
-        else None,
+        "declared_language": _tag(_first(values, "lang", "language")),
         "published_at": published_at,
         "modified_at": _moment(_first(values, "lastmod", "updated")),
         "date_quality": "ok" if published_at else "implausible" if given else "missing",
@@ -53,12 +50,18 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+def _tag(value: Any) -> str | None:
+    """Return a language tag; the name of a language is none."""
+    is_tag = isinstance(value, str) and re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", value)
+    return value.replace("_", "-") if is_tag else None
+
+
 def _names(value: Any) -> list[str]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")]
-    if isinstance(value, Mapping):
-        value = [value]
-    names = (entry.get("name") if isinstance(entry, Mapping) else entry for entry in value or ())
+    elif not isinstance(value, Iterable) or isinstance(value, Mapping):
+        value = [] if value is None or isinstance(value, bool) else [value]
+    names = (entry.get("name") if isinstance(entry, Mapping) else entry for entry in value)
     return [str(name) for name in names if name not in (None, "")]
 
 
@@ -69,5 +72,8 @@ def _moment(value: Any) -> datetime | None:
         except ValueError:
             return None
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+        try:
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+        except OverflowError:
+            return None
     return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else None

@@ -6,17 +6,18 @@ import hashlib
 import math
 import re
 import unicodedata
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
 # Accuracy does not rise past 2,000 characters (0.983 either way), cost does.
 _SAMPLE: Final = 2000
 _FEWEST_LETTERS: Final = 50
-# Mixed texts score about 0.6, lists of names 0.1, the closest pair of languages (Norwegian, Danish) 0.87.
-_SURE: Final = 0.8
-_SURE_WHEN_SHORT: Final = 0.85
-_SHORT: Final = 300
-_NO_LANGUAGE: Final = frozenset(("zxx", "und", "mul"))
+# Below this share of the text in one language it is mixed, or names and numbers.
+_SURE_PERCENT: Final = 85
+_NO_LANGUAGE: Final = frozenset(("un", "xxx", "zzp"))
+# CLD2's own and withdrawn codes, as BCP 47 has them.
+_BCP_47: Final = {"iw": "he", "jw": "jv", "no": "nb", "zh-Hant": "zh-Hant", "mo": "ro", "tl": "fil"}
+# One language in several standards: the detector's choice among them is a guess.
+_UNDECIDABLE: Final = frozenset(("bs", "hr", "sr-ME"))
 
 _IDEOGRAPH: Final = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003134f"
@@ -33,18 +34,11 @@ _DENSE: Final = re.compile(f"[{_IDEOGRAPH}\uac00-\ud7af]")
 _EXTRA_LETTERS: Final = 2
 
 
-@cache
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-
-
 def language(text: str) -> str | None:
     """Name the language a text is written in, or None rather than guess.
 
-    The first 2,000 characters are judged, in two halves when there are enough: halves that disagree are a
-    mixed or an uncertain text. Web addresses say nothing and are left out.
+    The first 2,000 characters are judged by CLD2, whole and in two halves: parts that disagree are a mixed or an
+    uncertain text. Web addresses say nothing and are left out.
 
     Returns:
         A BCP 47 code such as `en` or `zh`; None under about 50 letters, when mixed, when uncertain.
@@ -53,16 +47,25 @@ def language(text: str) -> str | None:
     letters = sum(map(str.isalpha, sample))
     if letters + _EXTRA_LETTERS * len(_DENSE.findall(sample)) < _FEWEST_LETTERS:
         return None
-    classify = _identifier().classify
-    if letters < _SHORT:
-        code, probability = classify(sample)
-        return str(code) if probability >= _SURE_WHEN_SHORT and code not in _NO_LANGUAGE else None
+    whole = _detected(sample)
+    if whole is None or whole in _UNDECIDABLE:
+        return None
     middle = sample.find(" ", len(sample) // 2)
     middle = len(sample) // 2 if middle < 0 else middle
-    first, sure = classify(sample[:middle])
-    second, too = classify(sample[middle:])
-    agreed = first == second and min(sure, too) >= _SURE and first not in _NO_LANGUAGE
-    return str(first) if agreed else None
+    halves = {_detected(sample[:middle]), _detected(sample[middle:])}
+    return _BCP_47.get(whole, whole) if halves == {whole} else None
+
+
+def _detected(text: str) -> str | None:
+    # Imported late: half of the commands never ask for a language.
+    import pycld2
+
+    try:
+        is_reliable, _, found = pycld2.detect(text.encode("utf-8", "ignore"))
+    except pycld2.error:
+        return None
+    _, code, percent, _ = found[0]
+    return str(code) if is_reliable and percent >= _SURE_PERCENT and code not in _NO_LANGUAGE else None
 
 
 def cjk_characters(text: str) -> int:

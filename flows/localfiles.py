@@ -1,6 +1,7 @@
 """Files, folders, globs and archives as a sequence of named byte streams. What they hold is decided elsewhere.
 
-Archives are read in place: nothing is unpacked to disk, and no member name ever becomes a path.
+Archives are read in place, and no member name ever becomes a path; a zip inside another archive needs random access
+and is copied to an unnamed temporary file.
 """
 
 from __future__ import annotations
@@ -11,42 +12,50 @@ import gzip
 import io
 import lzma
 import os
+import shutil
+import struct
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from schemas.errors import RecordError, SourceError
 from schemas.sources import Source
 
 HEAD_BYTES = 64 * 1024
-_MAX_DEPTH = 3
+# A compressed archive counts twice; deeper ones are traps more often than documents.
+_MAX_DEPTH = 6
+_SMALL_BYTES = 8 * 1024 * 1024
 # What the libraries raise for damaged archives; each has its own idea.
 BROKEN_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError,
-                  NotImplementedError)  # fmt: skip
+                  NotImplementedError, struct.error)  # fmt: skip
+
+Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
 @dataclass(frozen=True)
 class Found:
     """One file. ``path`` is relative to the given root, archives' members below their archive's path.
 
-    ``open`` gives a fresh stream from the start each time it is called. ``error`` says why it cannot be read.
+    ``open`` gives a fresh stream from the start each time it is called, until the next file is asked for. ``error``
+    says why it cannot be read.
     """
 
     path: str
     folder: str
     head: bytes
-    open: Callable[[], Any]
+    open: Opener
     error: RecordError | None = None
     where: str = ""
 
 
 def find(source: Source) -> Iterator[Found]:
-    """Return every file a source names, in the order of their paths.
+    """Return every file a source names, in the order of their paths; an archive's members in its own order.
 
     Raises:
         SourceError: the path does not exist, the glob matches nothing, or the folder holds no file.
@@ -68,7 +77,7 @@ def find(source: Source) -> Iterator[Found]:
 
 def _globbed(source: Source, pattern: str) -> Iterator[Found]:
     matches = sorted(glob.glob(pattern, recursive=True))
-    files = [Path(match) for match in matches if os.path.isfile(match)]
+    files = [Path(match) for match in matches if not os.path.isdir(match)]
     if not files:
         raise SourceError(
             f"Cannot read {source.given}: nothing matches.", remedy="Check the pattern; ** crosses folders.",
@@ -99,38 +108,52 @@ def _walk(root: Path, source: Source) -> Iterator[Path]:
             ) from error
 
     for folder, subfolders, names in os.walk(root, onerror=refused):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        subfolders[:] = sorted(n for n in subfolders if not n.startswith(".") and not _is_lake(Path(folder, n)))
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 
 
+def _is_lake(folder: Path) -> bool:
+    """Tell a lake, often kept beside what goes into it, from a folder of documents."""
+    return (folder / "documents" / "_delta_log").is_dir()
+
+
 def _name(folder: Path) -> str:
-    return folder.resolve().name or "root"
+    return legible(folder.resolve().name) or "root"
+
+
+def legible(name: str) -> str:
+    r"""Return a file's name with bytes that are not UTF-8 written as ``\xe9``; no table could hold them."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _file(path: Path, relative: str, folder: str, *, whole: bool = False) -> Iterator[Found]:
     """Return the file, or the members of the archive it is; ``whole``: the archive itself was named."""
-    try:
-        if not path.is_file():
-            raise OSError(None, "it is not a regular file")
-        yield from _entries(lambda: open(path, "rb"), relative, folder, str(path), 0, whole=whole)
-    except OSError as error:
-        yield _unreadable(relative, folder, str(path), error.strerror or str(error))
+    relative, where = legible(relative), legible(str(path))
+    # Opening a pipe would wait for a writer.
+    if path.is_file():
+        yield from _entries(lambda: open(path, "rb"), relative, folder, where, 0, whole=whole)
+    else:
+        yield _unreadable(relative, folder, where, "it is not a regular file")
 
 
 def _unreadable(path: str, folder: str, where: str, why: str) -> Found:
-    error = RecordError("unreadable_file", f"{where} cannot be read: {why}. Check its rights.")
+    error = RecordError("unreadable_file", f"{where} cannot be read: {why}.")
     return Found(path, folder, b"", lambda: io.BytesIO(), error, where)
 
 
 def _entries(
-    opener: Callable[[], IO[bytes]], path: str, folder: str, where: str, depth: int, *, whole: bool = False
+    opener: Opener, path: str, folder: str, where: str, depth: int, *, whole: bool = False
 ) -> Iterator[Found]:
     try:
         with opener() as stream:
             head = stream.read(HEAD_BYTES)
         kind = archive_kind(head)
-        if kind is None or depth >= _MAX_DEPTH:
+        if kind is None:
             yield Found(path, folder, head, opener, where=where)
+            return
+        if depth >= _MAX_DEPTH:
+            deep = RecordError("archive_too_deep", f"{where} lies too many archives deep. Unpack the outer ones first.")
+            yield Found(path, folder, head, opener, deep, where)
             return
         if kind in _COMPRESSIONS:
             inner = _decompressed(opener, _COMPRESSIONS[kind])
@@ -139,14 +162,16 @@ def _entries(
             return
         # A named archive is a folder of its own; one found in a folder is a subfolder of it.
         prefix, name = ("", _archive_name(path)) if whole else (path + "/", folder)
-        for member, inner in (_zip_members if kind == "zip" else _tar_members)(opener):
-            yield from _entries(inner, prefix + member, name, f"{where}/{member}", depth + 1)
+        with opener() as stream:
+            for member, inner in (_zip_members if kind == "zip" else _tar_members)(stream):
+                yield from _entries(inner, prefix + member, name, f"{where}/{member}", depth + 1)
     except BROKEN_ARCHIVE as error:
         broken = RecordError("broken_archive", f"{where} is a damaged archive: {error or type(error).__name__}.")
         yield Found(path, folder, b"", opener, broken, where)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         # zipfile says RuntimeError for members that need a password.
-        yield _unreadable(path, folder, where, str(error))
+        why = getattr(error, "strerror", None) or str(error)
+        yield _unreadable(path, folder, where, why.rstrip("."))
 
 
 def _archive_name(path: str) -> str:
@@ -175,45 +200,68 @@ def archive_kind(head: bytes) -> str | None:
     return "tar" if head[257:262] == b"ustar" else None
 
 
-def _decompressed(opener: Callable[[], IO[bytes]], wrap: Callable[[IO[bytes]], Any]) -> Callable[[], Any]:
-    return lambda: wrap(opener())
+def _decompressed(opener: Opener, wrap: Callable[[IO[bytes]], Any]) -> Opener:
+    @contextmanager
+    def opened() -> Iterator[IO[bytes]]:
+        with opener() as stream, wrap(stream) as inner:
+            yield inner
+
+    return opened
 
 
-def _zip_members(opener: Callable[[], IO[bytes]]) -> Iterator[tuple[str, Callable[[], Any]]]:
-    with opener() as stream, zipfile.ZipFile(_seekable(stream)) as archive:
-        names = sorted(entry.filename for entry in archive.infolist() if not entry.is_dir())
-    for name in names:
-        if not _hidden(name):
-            yield _clean(name), lambda name=name: _opened_zip(opener, name)  # type: ignore[misc]
+def _zip_members(stream: IO[bytes]) -> Iterator[tuple[str, Opener]]:
+    with _random_access(stream) as seekable, zipfile.ZipFile(seekable) as archive:
+        # Of members with the same name the last one stands, as when unpacking.
+        entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
+        for name, entry in sorted(entries.items()):
+            if not _hidden(name):
+                yield _clean(name), lambda entry=entry: archive.open(entry)  # type: ignore[misc]
+
+
+def _tar_members(stream: IO[bytes]) -> Iterator[tuple[str, Opener]]:
+    with tarfile.open(fileobj=stream, mode="r:") as archive:
+        members: dict[str, tarfile.TarInfo] = {}
+        broken: Exception | None = None
+        try:
+            for member in archive:
+                if member.isfile():
+                    members[member.name] = member
+        except BROKEN_ARCHIVE as error:
+            broken = error
+        # In their stored order, and small ones held in memory: going back in a compressed stream starts it anew.
+        for name, member in sorted(members.items(), key=lambda pair: pair[1].offset_data):
+            if not _hidden(name):
+                yield _clean(name), _tar_opener(archive, member)
+        if broken is not None:
+            raise broken
+
+
+def _tar_opener(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Opener:
+    held: list[bytes] = []
+
+    def opened() -> IO[bytes]:
+        if held:
+            return io.BytesIO(held[0])
+        # Only regular files come here, for which this is never None.
+        stream = cast(IO[bytes], archive.extractfile(member))
+        if member.size > _SMALL_BYTES:
+            return stream
+        with stream:
+            held.append(stream.read())
+        return io.BytesIO(held[0])
+
+    return opened
 
 
 @contextmanager
-def _opened_zip(opener: Callable[[], IO[bytes]], name: str) -> Iterator[IO[bytes]]:
-    with opener() as stream, zipfile.ZipFile(_seekable(stream)) as archive, archive.open(name) as member:
-        yield member
-
-
-def _tar_members(opener: Callable[[], IO[bytes]]) -> Iterator[tuple[str, Callable[[], Any]]]:
-    with opener() as stream, tarfile.open(fileobj=_seekable(stream), mode="r:") as archive:
-        members = sorted((m.name, m.offset_data, m.size) for m in archive.getmembers() if m.isfile())
-    for name, _, _ in members:
-        if not _hidden(name):
-            yield _clean(name), lambda name=name: _opened_tar(opener, name)  # type: ignore[misc]
-
-
-@contextmanager
-def _opened_tar(opener: Callable[[], IO[bytes]], name: str) -> Iterator[IO[bytes]]:
-    with opener() as stream, tarfile.open(fileobj=_seekable(stream), mode="r:") as archive:
-        member = archive.extractfile(name)
-        if member is None:
-            raise OSError(None, f"{name} is not a file")
-        with member:
-            yield member
-
-
-def _seekable(stream: IO[bytes]) -> IO[bytes]:
-    # Archives inside archives: random access needs the inner one in memory.
-    return stream if stream.seekable() else io.BytesIO(stream.read())
+def _random_access(stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    if isinstance(getattr(stream, "raw", None), io.FileIO):
+        yield stream
+        return
+    with tempfile.SpooledTemporaryFile(max_size=_SMALL_BYTES) as copy:
+        shutil.copyfileobj(stream, copy)
+        copy.seek(0)
+        yield cast(IO[bytes], copy)
 
 
 def _hidden(name: str) -> bool:
@@ -221,6 +269,7 @@ def _hidden(name: str) -> bool:
 
 
 def _clean(name: str) -> str:
+    name = legible(name)
     return "/".join(part for part in name.replace("\\", "/").split("/") if part not in ("", ".", ".."))
 
 

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from schemas.errors import RecordError
 
-_SCAN = json.JSONDecoder()
+# Not strict: dumps hold raw line breaks inside strings, which ``decode`` reads, too.
+_SCAN = json.JSONDecoder(strict=False)
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _ANY = msgspec.json.Decoder()
 # Where polluted answers hide their JSON, a handful of brackets precede it; a page of HTML has thousands.
 _MOST_CANDIDATES = 64
+# One escape after another, so that an escaped backslash never looks like the beginning of a surrogate.
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u[dD][c-fC-F][0-9a-fA-F]{2}|.)", re.DOTALL
+)
+_CUT_ESCAPE_CHARACTERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +49,27 @@ def decode(payload: bytes) -> Any:
         return _ANY.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    text = decode_text(payload)
+    text = _ESCAPE.sub(_paired, decode_text(payload))
     try:
-        return json.loads(text, strict=False)
+        return _SCAN.decode(text)
     except json.JSONDecodeError as error:
         raise _broken(error, text) from error
     except RecursionError as error:
         raise RecordError("nested_too_deep", "The JSON is nested deeper than can be read.") from error
 
 
+def _paired(match: re.Match[str]) -> str:
+    """Replace an escaped half of a surrogate pair by the replacement character."""
+    escape = match[0]
+    is_high = len(escape) == _CUT_ESCAPE_CHARACTERS and escape[2] in "dD"
+    return r"\ufffd" if is_high and match[1] is None else escape
+
+
 def decode_text(payload: bytes) -> str:
-    """Return bytes as text: by byte-order mark, else UTF-8, else Windows-1252, which has no undefined answer."""
+    """Return bytes as text: by byte-order mark, else UTF-8, else Windows-1252, which has no undefined answer.
+
+    A few stray bytes among real UTF-8 sequences are replaced: Windows text hardly ever holds one by chance.
+    """
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16"),
@@ -61,7 +80,23 @@ def decode_text(payload: bytes) -> str:
     try:
         return payload.decode("utf-8")
     except UnicodeDecodeError:
-        return payload.decode("cp1252", "replace")
+        text = payload.decode("utf-8", "replace")
+    strays = text.count("\ufffd")
+    whole = sum(not character.isascii() for character in text) - strays
+    return text if whole > strays else payload.decode("cp1252", "replace")
+
+
+def in_utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the same text in UTF-8 if it begins with the byte-order mark of UTF-16, else the same bytes."""
+    pieces = iter(chunks)
+    first = next(pieces, b"")
+    if not first.startswith(UTF16_MARKS):
+        yield first
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for piece in chain((first,), pieces):
+        yield decoder.decode(piece).encode("utf-8", "replace")
 
 
 def slices(payload: bytes) -> Slices:
@@ -69,9 +104,9 @@ def slices(payload: bytes) -> Slices:
 
     A text that breaks off yields its whole records and says where it broke.
     """
+    if payload.startswith(UTF16_MARKS):
+        payload = decode_text(payload).encode("utf-8", "surrogatepass")
     body = payload.removeprefix(codecs.BOM_UTF8).strip()
-    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        body = decode_text(body).encode("utf-8", "surrogatepass").strip()
     if body.startswith(b"["):
         try:
             return Slices([bytes(raw) for raw in _RAW_LIST.decode(body)], True)
@@ -85,13 +120,16 @@ def slices(payload: bytes) -> Slices:
 
 
 def _scanned(body: bytes, *, is_list: bool) -> Slices:
-    """Read value after value with a tolerant scanner: one object, a broken list, or newline-delimited JSON."""
+    """Read value after value with a tolerant scanner: one object, lists one after another, or one value a line."""
     text = body.decode("utf-8", "surrogateescape")
-    position = 1 if is_list else 0
+    position, is_open = 0, False
     records: list[bytes] = []
     while position < len(text):
-        if text[position] in " \t\r\n," or (text[position] == "]" and is_list):
+        if text[position] in " \t\r\n,":
             position += 1
+            continue
+        if is_list and text[position] == ("]" if is_open else "["):
+            position, is_open = position + 1, not is_open
             continue
         try:
             _, end = _SCAN.raw_decode(text, position)
@@ -104,18 +142,25 @@ def _scanned(body: bytes, *, is_list: bool) -> Slices:
             return Slices(records, is_list, broken=broken, rest=rest)
         records.append(text[position:end].encode("utf-8", "surrogateescape"))
         position = end
-    return Slices(records, is_list)
+    # A list may break off between two records, too.
+    return Slices(records, is_list, broken=_truncated(text) if is_open else None)
 
 
 def _broken(error: json.JSONDecodeError, text: str) -> RecordError:
     # The scanner points at the start of what it could not finish; a text that ends inside a value was cut off.
-    unfinished = error.pos >= len(text.rstrip()) or error.msg.startswith(("Unterminated", "Expecting"))
     tail = text[error.pos :].strip()
-    if unfinished and (not tail or error.msg.startswith("Unterminated")):
-        return RecordError(
-            "truncated_json", f"The JSON breaks off after {len(text)} characters. Fetch or copy the file again."
-        )
+    is_cut_escape = error.msg.startswith("Invalid") and len(tail) < _CUT_ESCAPE_CHARACTERS
+    is_cut_word = any(word.startswith(tail) for word in ("true", "false", "null", "NaN", "-Infinity"))
+    is_cut_number = re.fullmatch(r"\.|[eE][+-]?", tail) is not None
+    if not tail or is_cut_word or is_cut_number or is_cut_escape or error.msg.startswith("Unterminated"):
+        return _truncated(text)
     return RecordError("invalid_json", f"The JSON is broken at line {error.lineno}, column {error.colno}: {error.msg}.")
+
+
+def _truncated(text: str) -> RecordError:
+    return RecordError(
+        "truncated_json", f"The JSON breaks off after {len(text)} characters. Fetch or copy the file again."
+    )
 
 
 def salvage(body: bytes, expect: type) -> tuple[bytes, str] | None:

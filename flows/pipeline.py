@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -70,6 +71,7 @@ class Pipeline:
         """Start without workers; the first large batch starts them."""
         self._pool: ProcessPoolExecutor | None = None
         self._names = Names(self.lake)
+        self._began = utcnow(), time.monotonic()
 
     def __enter__(self) -> Pipeline:
         """Return itself."""
@@ -85,7 +87,10 @@ class Pipeline:
         """Return the ledger entry of a stream of this run, made at its first use."""
         key = (site, stream)
         if key not in self.streams:
-            self.streams[key] = StreamRun(self.run_id, site, stream, self.command, self.source)
+            run = StreamRun(self.run_id, site, stream, self.command, self.source)
+            # Local files show their site only once read: their stream began with the source.
+            run.started_at, run.clock = self._began
+            self.streams[key] = run
         return self.streams[key]
 
     def process(self, batch: Batch) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from flows.batches import Batch, Gone, ahead
-from flows.crawl import Crawler, Page, ParameterIgnored
+from flows.crawl import OVERLAP, Crawler, Page, ParameterIgnored
 from flows.files import JSON
-from flows.moments import naive
+from flows.moments import moment, naive, zone
 from flows.names import Missing
 from flows.pipeline import Pipeline
 from flows.streams import Stream, chosen, streams_of
@@ -32,7 +32,6 @@ from warehouse.ledger import StreamRun
 
 log = logging.getLogger(__name__)
 
-_SECOND = timedelta(seconds=1)
 _GONE_CODES = {"rest_post_invalid_id", "rest_no_route"}
 _HIDDEN_STATUSES = {401, 403}
 
@@ -68,8 +67,8 @@ class SiteIngest:
         """
         streams, taxonomies, problems = streams_of(self.api)
         self._by_kind = {stream.kind: stream for stream in streams}
-        zone = (self.api.index.get("timezone_string"), self.api.index.get("gmt_offset"))
-        self._context = {"zone": zone, "taxonomies": taxonomies}
+        zone_of_site = (self.api.index.get("timezone_string"), self.api.index.get("gmt_offset"))
+        self._context = {"zone": zone_of_site, "taxonomies": taxonomies}
         self.pipeline.fetch_names = self._fetch_names
         selected = chosen(streams, self.options.kinds)
         try:
@@ -119,12 +118,22 @@ class SiteIngest:
             self._whole_list(stream, run)
             return
         params: dict[str, Any] = {}
+        # The server compares its local time: ask for more and keep what lies in the window by UTC.
         if self.options.since:
-            # ``after`` excludes its own second.
-            params["after"] = as_parameter(self.options.since - _SECOND)
+            params["after"] = as_parameter(self.options.since - OVERLAP)
         if self.options.until:
-            params["before"] = as_parameter(self.options.until)
-        self._take(stream, run, self.crawler.by_id(stream, **params))
+            params["before"] = as_parameter(self.options.until + OVERLAP)
+        self._take(stream, run, (self._inside(page) for page in self.crawler.by_id(stream, **params)))
+
+    def _inside(self, page: Page) -> Page:
+        site_zone = zone(*self._context["zone"])
+        kept = []
+        for payload, value in page.records:
+            published, _ = moment(value.get("date_gmt"), value.get("date"), site_zone)
+            after = published is None or self.options.since is None or published >= self.options.since
+            if after and (published is None or self.options.until is None or published < self.options.until):
+                kept.append((payload, value))
+        return replace(page, records=kept)
 
     def _full(self, stream: Stream, run: StreamRun) -> None:
         if not stream.is_dated:

@@ -46,7 +46,9 @@ class Header:
 
 def is_wxr(head: bytes) -> bool:
     """Tell by the beginning of a file whether it is a WordPress export."""
-    return b"wordpress.org/export/" in head or b"<wp:wxr_version" in head
+    # A text that only talks about exports is none.
+    is_rss = head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"<rss" in head
+    return is_rss and (b"wordpress.org/export/" in head or b"<wp:wxr_version" in head)
 
 
 def split(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -54,55 +56,51 @@ def split(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
     An item that the end of the stream cuts off comes last, without its closing tag.
     """
-    buffer, chunks = b"", iter(chunks)
-    start = _ITEM.search(buffer)
-    while start is None and (chunk := next(chunks, b"")):
-        buffer += chunk
-        start = _ITEM.search(buffer, max(0, len(buffer) - len(chunk) - 8))
-    if start is None:
-        yield buffer
-        return
-    yield buffer[: start.start()]
-    buffer, scanned = buffer[start.start() :], 0
+    buffer, begin, seen = b"", 0, 0
+    is_inside, is_header = False, True
+    pieces = iter(chunks)
     while True:
-        end, scanned = _item_end(buffer, scanned)
-        if end is None:
-            chunk = next(chunks, b"")
-            if not chunk:
-                if _ITEM.match(buffer):
-                    yield buffer
-                return
-            buffer += chunk
-            continue
-        yield buffer[:end]
-        buffer, scanned = buffer[end:], 0
-        following = _ITEM.search(buffer)
-        while following is None and (chunk := next(chunks, b"")):
-            buffer += chunk
-            following = _ITEM.search(buffer)
-        if following is None:
-            return
-        buffer = buffer[following.start() :]
+        if is_inside:
+            end, seen = _item_end(buffer, seen)
+            if end is not None:
+                yield buffer[begin:end]
+                begin, seen, is_inside = end, end, False
+                continue
+        else:
+            start = _ITEM.search(buffer, seen)
+            if start is not None:
+                if is_header:
+                    yield buffer[: start.start()]
+                begin = seen = start.start()
+                is_inside, is_header = True, False
+                continue
+            seen = max(seen, len(buffer) - len(b"<item"))
+        piece = next(pieces, None)
+        if piece is None:
+            break
+        buffer, seen, begin = buffer[begin:] + piece, seen - begin, 0
+    if is_inside or is_header:
+        yield buffer[begin:]
 
 
 def _item_end(buffer: bytes, position: int) -> tuple[int | None, int]:
     """Return where the item ends, or None and how far is known to be inside it; CDATA may quote ``</item>``."""
     while True:
         end = buffer.find(_ITEM_END, position)
-        opening = buffer.find(_CDATA, position)
-        if opening >= 0 and (end < 0 or opening < end):
+        opening = buffer.find(_CDATA, position, end if end >= 0 else len(buffer))
+        if opening >= 0:
             closing = buffer.find(_CDATA_END, opening)
             if closing < 0:
                 return None, opening
             position = closing + len(_CDATA_END)
         elif end >= 0:
-            return end + len(_ITEM_END), 0
+            return end + len(_ITEM_END), position
         else:
             return None, max(position, len(buffer) - len(_CDATA))
 
 
 def parse_header(raw: bytes) -> Header:
-    """Return what the header tells; a header that cannot be parsed tells nothing but its namespaces."""
+    """Return what the header tells; one that is not well-formed is read as far as it can be."""
     text = clean(raw)
     match = _ROOT.search(text)
     root = match[0] if match else _DEFAULT_ROOT
@@ -110,6 +108,8 @@ def parse_header(raw: bytes) -> Header:
     try:
         tree = _parse(f"{root}{_closed(channel)}</rss>")
     except RecordError:
+        tree = _parse_leniently(f"{root}{_ampersands(_closed(channel))}</rss>")
+    if tree is None:
         return Header(root)
     header = Header(root, _base_url(tree))
     for element in tree.iter():
@@ -179,6 +179,11 @@ def _parse(text: str) -> Any:
         return etree.fromstring(text.encode("utf-8"), parser)
     except etree.XMLSyntaxError as error:
         raise RecordError("invalid_xml", f"The item is not well-formed XML: {error.msg}.") from error
+
+
+def _parse_leniently(text: str) -> Any:
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=True, load_dtd=False)
+    return etree.fromstring(text.encode("utf-8"), parser)
 
 
 def _name(element: Any) -> str:

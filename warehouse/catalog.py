@@ -108,6 +108,8 @@ def _build(path: Path, lake: Lake, bases: list[str]) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {_quoted(str(path))} AS catalog (STORAGE_VERSION '{_STORAGE_VERSION}')")
         connection.execute("USE catalog")
+        # One transaction: hundreds of small ones would each be written and synced.
+        connection.execute("BEGIN")
         connection.execute("CREATE SCHEMA lake")
         for base in bases:
             connection.execute(base)
@@ -117,6 +119,7 @@ def _build(path: Path, lake: Lake, bases: list[str]) -> None:
             signature = macro.grain.split(":", 1)[0]
             connection.execute(f"CREATE MACRO {signature} AS TABLE {macro.sql}")
         _comment(connection)
+        connection.execute("COMMIT")
         connection.execute("USE memory")
         connection.execute("DETACH catalog")
 
@@ -175,17 +178,18 @@ def _view(lake: Lake, name: str, relative: list[str], columns: list[str]) -> str
 
 def _comment(connection: duckdb.DuckDBPyConnection) -> None:
     declared = {column.name: column.description for table in reversed(TABLES.values()) for column in table.columns}
-    for view in views():
-        connection.execute(f"COMMENT ON VIEW {view.name} IS {_quoted(view.grain)}")
-        own = {column.name: column.description for column in TABLES[view.name].columns} if view.name in TABLES else {}
-        known = {**declared, **own, **view.comments}
-        for (column,) in connection.execute(
-            "SELECT column_name FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ?"
-            " AND database_name = 'catalog'",
-            [view.name],
-        ).fetchall():
-            if column in known:
-                connection.execute(f'COMMENT ON COLUMN {view.name}."{column}" IS {_quoted(known[column])}')
+    # Asking for the columns binds every view, so it is done once for all of them.
+    listed = connection.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' AND database_name = 'catalog'"
+    ).fetchall()
+    by_name = {view.name: view for view in views()}
+    statements = [f"COMMENT ON VIEW {view.name} IS {_quoted(view.grain)}" for view in views()]
+    for name, column in listed:
+        own = {entry.name: entry.description for entry in TABLES[name].columns} if name in TABLES else {}
+        known = {**declared, **own, **by_name[name].comments}
+        if column in known:
+            statements.append(f'COMMENT ON COLUMN {name}."{column}" IS {_quoted(known[column])}')
+    connection.execute(";".join(statements))
 
 
 def _quoted(text: str) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from schemas.errors import LakeError, UsageError
-from warehouse.query import Result
+from warehouse.query import Rows
 from warehouse.tabular import readable, write_table
 
 FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet")
@@ -52,7 +52,7 @@ def format_of(output: str) -> str:
 
 
 def write(
-    result: Result,
+    result: Rows,
     format: str,
     out: BinaryIO | TextIO,
     *,
@@ -88,7 +88,7 @@ def write(
 
 
 def save(
-    result: Result,
+    result: Rows,
     format: str,
     output: str,
     *,
@@ -233,7 +233,7 @@ def dumps(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
 
 
-def _write_json(result: Result, write: Write, *, is_array: bool) -> int:
+def _write_json(result: Rows, write: Write, *, is_array: bool) -> int:
     names = unique(result.columns)
     as_json = [type == "JSON" for type in result.types]
     has_json = any(as_json)
@@ -261,7 +261,7 @@ def _parsed(value: Any) -> Any:
         return value
 
 
-def _write_csv(result: Result, write: Write, *, is_spreadsheet_safe: bool) -> int:
+def _write_csv(result: Rows, write: Write, *, is_spreadsheet_safe: bool) -> int:
     def line(values: Any) -> str:
         return ",".join(_csv_cell(value, is_spreadsheet_safe) for value in values) + "\r\n"
 
@@ -288,7 +288,7 @@ def _csv_cell(value: Any, is_spreadsheet_safe: bool) -> str:
     return text
 
 
-def _write_markdown(result: Result, write: Write) -> int:
+def _write_markdown(result: Rows, write: Write) -> int:
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cells) + " |\n"
 
@@ -308,7 +308,7 @@ def _markdown_cell(value: Any) -> str:
     return re.sub(r"&(?=#?\w+;)", "&amp;", text)
 
 
-def _write_parquet(result: Result, file: BinaryIO) -> int:
+def _write_parquet(result: Rows, file: BinaryIO) -> int:
     # Imported when needed: it costs more than a whole query in another format.
     import pyarrow as pa
     import pyarrow.parquet as pq

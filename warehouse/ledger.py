@@ -40,17 +40,17 @@ class StreamRun:
     watermark_after: datetime | None = None
     started_at: datetime = field(default_factory=utcnow)
     ended_at: datetime | None = None
-    _clock: float = field(default_factory=time.monotonic)
+    clock: float = field(default_factory=time.monotonic)
     _ended: float | None = None
 
     @property
     def seconds(self) -> float:
         """Seconds from beginning to end (or now), by the monotonic clock."""
-        return (self._ended or time.monotonic()) - self._clock
+        return (self._ended or time.monotonic()) - self.clock
 
     def begin(self) -> None:
         """Start the clocks (again)."""
-        self.started_at, self._clock = utcnow(), time.monotonic()
+        self.started_at, self.clock = utcnow(), time.monotonic()
 
     def end(self) -> None:
         """Stop the clocks."""

@@ -16,10 +16,10 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 
@@ -42,6 +42,24 @@ _FUNCTIONS = re.compile(
 _WRITES = re.compile(rf"\b(copy|insert|update|delete|merge|(?:{_FUNCTIONS.pattern})\W*\()", re.IGNORECASE)
 
 
+class Rows(Protocol):
+    """What can be written: named columns, read once, in pieces."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names, not always distinct."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The columns' SQL types."""
+
+    def rows(self, size: int = 256) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield rows as Python values, ``size`` at a time."""
+
+    def batches(self, size: int = 2048) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Open the same as a stream of Arrow batches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The answer to one statement, not yet fetched; valid until the connection runs another."""
@@ -61,6 +79,7 @@ class Result:
     def batches(self, size: int = 2048) -> Iterator[pa.RecordBatchReader]:
         """Run the statement again as a stream of Arrow batches; a result under way would be copied whole."""
         with _explained():
+            finish(self.connection)
             relation: Any = self.connection.sql(self.sql)
             # The method was renamed in 1.4.
             stream = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
@@ -138,6 +157,7 @@ def run_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Result:
         LakeError: the lake's files cannot be read.
     """
     with _explained():
+        finish(connection)
         statements = _statements(connection, sql)
         for statement in statements:
             _check(connection, statement)
@@ -149,6 +169,13 @@ def run_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Result:
         return Result(
             connection, last, tuple(c[0] for c in description), tuple(str(c[1]) for c in description)
         )
+
+
+def finish(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what is left of a result: since 2.0 a connection does nothing else before."""
+    abort = getattr(connection, "abort", None)
+    if abort is not None:
+        abort()
 
 
 def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:

@@ -9,7 +9,7 @@ from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any
 
-from warehouse.query import Result
+from warehouse.query import Rows
 
 SHOWN_ROWS = 1000
 _COUNTED_ROWS = 100_000
@@ -25,7 +25,7 @@ _INVISIBLE = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
-def write_table(result: Result, write: Callable[[str], object], *, width: int | None, style: bool) -> int:
+def write_table(result: Rows, write: Callable[[str], object], *, width: int | None, style: bool) -> int:
     """Write at most ``SHOWN_ROWS`` rows as a table and say how many there are; return that number."""
     if result.columns == ("explain_key", "explain_value"):
         return _write_plan(result, write)
@@ -53,7 +53,7 @@ def write_table(result: Result, write: Callable[[str], object], *, width: int | 
     return count
 
 
-def _write_plan(result: Result, write: Callable[[str], object]) -> int:
+def _write_plan(result: Rows, write: Callable[[str], object]) -> int:
     """Write a query plan as the drawing it is, line by line."""
     count = 0
     for rows in result.rows():
@@ -63,9 +63,7 @@ def _write_plan(result: Result, write: Callable[[str], object]) -> int:
     return count
 
 
-def _layout(
-    result: Result, shown: Sequence[tuple[Any, ...]], width: int | None
-) -> list[tuple[int, int, bool]]:
+def _layout(result: Rows, shown: Sequence[tuple[Any, ...]], width: int | None) -> list[tuple[int, int, bool]]:
     """Return (column, width, right-aligned) of columns that fit; text gives way, numbers and dates do not."""
     natural = [
         min(_WIDEST, max([text_width(clean(name)), *(text_width(readable(row[i])) for row in shown), 1]))

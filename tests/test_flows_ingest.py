@@ -1,0 +1,84 @@
+"""The flows run for real under Prefect: a server of the test harness, once for this file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lakes import query
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Prefect API with an empty database."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=180), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield PREFECT_API_URL.value()
+
+
+@pytest.mark.timeout(300)
+def test_the_flow_ingests_and_leaves_an_artifact(prefect_api: str, tmp_path: Path) -> None:
+    from prefect import get_client
+
+    from flows.ingest import ingest
+
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "one.txt").write_text("A title\n\nAnd some text below it.\n")
+    lake = str(tmp_path / "lake")
+    state = ingest([str(tmp_path / "notes")], lake=lake, workers=1, return_state=True)
+    result = state.result()
+    assert state.is_completed() and result["exit"] == 0
+    assert result["streams"][0]["new"] == 1
+    assert query(lake, "SELECT title FROM documents") == [{"title": "A title"}]
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(state.state_details.flow_run_id)
+        artifacts = client.read_artifacts()
+    assert run.name == f"ingest {tmp_path / 'notes'}"
+    assert any("| notes | files | 1 | 1 |" in str(artifact.data) for artifact in artifacts)
+
+    again = ingest([str(tmp_path / "notes")], lake=lake, workers=1)
+    assert again["streams"][0]["unchanged"] == 1
+
+
+@pytest.mark.timeout(300)
+def test_a_source_that_fails_fails_the_flow_run(prefect_api: str, tmp_path: Path) -> None:
+    from flows.ingest import ingest
+
+    state = ingest([str(tmp_path / "nothing")], lake=str(tmp_path / "lake"), return_state=True)
+    assert state.is_failed()
+    assert "no such file or folder" in str(state.message)
+
+
+@pytest.mark.timeout(300)
+def test_the_command_line_appears_in_prefect_where_an_api_is_set(prefect_api: str, tmp_path: Path) -> None:
+    from prefect import get_client
+
+    (tmp_path / "one.txt").write_text("A title\n\nAnd some text below it.\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "ingest", str(tmp_path / "one.txt"), "--lake", str(tmp_path / "lake"), "--json"],
+        env={**os.environ, "PREFECT_API_URL": prefect_api}, capture_output=True, text=True, cwd=ROOT, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["streams"][0]["new"] == 1
+    with get_client(sync_client=True) as client:
+        assert any(str(tmp_path / "one.txt") in run.name for run in client.read_flow_runs())
+
+
+def test_an_api_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("A title\n\nAnd some text below it.\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "ingest", str(tmp_path / "one.txt"), "--lake", str(tmp_path / "lake")],
+        env={**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api"}, capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--no-track" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "lake").exists()
