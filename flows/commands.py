@@ -210,6 +210,27 @@ def _quarantine_show(given: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(given: argparse.Namespace) -> int:
+    from flows.doctor import examine
+
+    found = examine(given.url, Settings.load())
+    if given.json:
+        print(json.dumps(found.as_json(), ensure_ascii=False))
+    else:
+        facts = (
+            ("site", found.site), ("name", found.name), ("API", f"{found.api} (by {found.found_by})"),
+            ("WordPress", found.version or "version not shown"), ("time zone", found.zone), ("login", found.login),
+        )  # fmt: skip
+        for name, value in facts:
+            print(f"{name:>10}  {value or 'not shown'}")
+        _print_table(("stream", "records"), [[name, count] for name, count in found.streams.items()])
+        for name, why in found.blocked.items():
+            print(f"blocked: {name}: {why}")
+        for note in found.notes:
+            print(f"note: {note}")
+    return 3 if found.blocked else 0
+
+
 def _publish(given: argparse.Namespace) -> int:
     from warehouse.catalog import catalog_path, publish
 
@@ -236,5 +257,5 @@ def _schema(given: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Command] = {
     "ingest": _ingest, "sql": _sql, "status": _status, "runs": _runs, "quarantine_list": _quarantine_list,
-    "quarantine_show": _quarantine_show, "publish": _publish, "schema": _schema,
+    "quarantine_show": _quarantine_show, "publish": _publish, "schema": _schema, "doctor": _doctor,
 }  # fmt: skip

@@ -40,12 +40,13 @@ class Crawler:
     """Asks one site for pages of its streams.
 
     ``per_page`` shrinks when the server cannot answer that many and grows back. ``poisoned`` is told of a single
-    record that no request can fetch: (stream, offset in id order, error).
+    record that no request can fetch: (stream, offset in id order, error). ``authorised`` is asked for in addition
+    when somebody is logged in.
     """
 
     api: WordPress
     per_page: int = 100
-    context: dict[str, Any] = field(default_factory=dict)
+    authorised: dict[str, Any] = field(default_factory=dict)
     poisoned: Callable[[Stream, int, SourceError], None] | None = None
 
     def __post_init__(self) -> None:
@@ -54,7 +55,9 @@ class Crawler:
 
     def page(self, stream: Stream, *, tries: int | None = None, **params: Any) -> Listing:
         """Return one page of a stream."""
-        asked = {"per_page": self.per_page, **self.context, **params}
+        # Only documents have drafts; the edit context of users would bring their addresses.
+        more = self.authorised if stream.table == "documents" else {}
+        asked = {"per_page": self.per_page, **more, **params}
         return self.api.list(stream.route, asked, tries=tries)
 
     def by_id(self, stream: Stream, position: tuple[int, int] = (0, 0), **params: Any) -> Iterator[Page]:

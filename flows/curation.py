@@ -8,7 +8,7 @@ from typing import Any
 
 from flows import wxr, wxritems
 from flows.entities import embedded_rows, entity_row
-from flows.files import HTML, JSON, MARKDOWN, WXR_HEADER, WXR_ITEM, document_stem
+from flows.files import FEED_ITEM, HTML, JSON, MARKDOWN, WXR_HEADER, WXR_ITEM, document_stem
 from flows.payload import decode, decode_text
 from flows.posts import document_row, post_row
 from schemas.columns import Row
@@ -139,4 +139,17 @@ def _with_text(row: Row) -> Row:
     return row
 
 
-_READERS = {JSON: _json, WXR_ITEM: _wxr_item, WXR_HEADER: _wxr_header, HTML: _html, MARKDOWN: _markdown}
+def _feed_item(record: RawRecord) -> Curated:
+    from flows.feeds import item_row
+
+    return Curated("documents", item_row(record))
+
+
+_READERS = {
+    FEED_ITEM: _feed_item,
+    JSON: _json,
+    WXR_ITEM: _wxr_item,
+    WXR_HEADER: _wxr_header,
+    HTML: _html,
+    MARKDOWN: _markdown,
+}

@@ -167,10 +167,12 @@ def _nothing(url: str, first: Answer | None, seen: list[str]) -> SourceError:
         )  # fmt: skip
     if closed or is_wordpress:
         why = closed or f"none of {len(seen)} places answers JSON"
-        return BlockedSourceError(
+        error = BlockedSourceError(
             f"{url} is a WordPress whose API is closed ({why}).",
             remedy="Set PRESSLAKE_USER and PRESSLAKE_APP_PASSWORD, or ingest an export (WXR) of the site.", url=url,
         )  # fmt: skip
+        error.is_wordpress = True
+        return error
     status = f" It answered HTTP {first.status}." if first is not None and first.status >= 400 else ""
     return BlockedSourceError(
         f"{url} is no WordPress site: no REST API in any of {len(seen)} places.{status}",

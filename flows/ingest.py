@@ -21,6 +21,7 @@ from flows.jobs import ingest as ingest_job
 from flows.settings import Settings
 from flows.summaries import markdown_summary
 from schemas.errors import PresslakeError
+from warehouse.ledger import StreamRun
 
 
 @task(name="ingest", task_run_name="ingest {names}", cache_policy=NO_CACHE)
@@ -29,13 +30,12 @@ def ingest_task(request: IngestRequest, settings: Settings, names: str) -> Outco
     logger = get_run_logger()
     logger.info("ingesting %s into %s", names, settings.lake)
 
-    def watch(_: str, streams: dict[Any, Any]) -> None:
-        if streams:
-            run = next(reversed(streams.values()))
-            counts = run.counts
+    def watch(touched: list[StreamRun]) -> None:
+        for run in touched:
             logger.info(
                 "%s %s: %s fetched, %s new, %s changed, %s unchanged, %s rejected, %.1f s", run.site, run.stream,
-                counts.fetched, counts.new, counts.changed, counts.unchanged, counts.rejected, run.seconds,
+                run.counts.fetched, run.counts.new, run.counts.changed, run.counts.unchanged, run.counts.rejected,
+                run.seconds,
             )  # fmt: skip
 
     return ingest_job(request, settings, watch)

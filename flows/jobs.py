@@ -15,7 +15,7 @@ from flows.files import FileOptions, read
 from flows.pipeline import Pipeline
 from flows.settings import Settings
 from schemas.columns import Row
-from schemas.errors import PresslakeError, SourceError
+from schemas.errors import BlockedSourceError, PresslakeError, SourceError
 from schemas.sources import Source
 from warehouse.catalog import catalog_path, publish
 from warehouse.lake import Lake
@@ -68,8 +68,8 @@ class Outcome:
         }
 
 
-Watch = Callable[[str, dict[tuple[str, str], StreamRun]], None]
-"""Told after every batch: the source and the ledger entries so far."""
+Watch = Callable[[list[StreamRun]], None]
+"""Told after every batch: the ledger entries it added to."""
 
 
 def ingest(request: IngestRequest, settings: Settings, watch: Watch | None = None) -> Outcome:
@@ -143,4 +143,13 @@ def _website(pipeline: Pipeline, source: Source, request: IngestRequest) -> None
 
     options = Options(request.kinds, request.since, request.until, request.full)
     with Client(pipeline.settings, pipeline.settings.credentials, urlsplit(source.address).netloc) as client:
-        SiteIngest(discover(client, source.address), pipeline, options).run()
+        try:
+            api = discover(client, source.address)
+        except BlockedSourceError as closed:
+            if not closed.is_wordpress:
+                raise
+            from flows.fallback import PageIngest
+
+            PageIngest(client, pipeline, source.address, closed).run()
+        else:
+            SiteIngest(api, pipeline, options).run()

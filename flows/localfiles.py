@@ -141,9 +141,7 @@ def _unreadable(path: str, folder: str, where: str, why: str) -> Found:
     return Found(path, folder, b"", lambda: io.BytesIO(), error, where)
 
 
-def _entries(
-    opener: Opener, path: str, folder: str, where: str, depth: int, *, whole: bool = False
-) -> Iterator[Found]:
+def _entries(opener: Opener, path: str, folder: str, where: str, depth: int, *, whole: bool = False) -> Iterator[Found]:
     try:
         with opener() as stream:
             head = stream.read(HEAD_BYTES)
@@ -226,6 +224,10 @@ def _tar_members(stream: IO[bytes]) -> Iterator[tuple[str, Opener]]:
             for member in archive:
                 if member.isfile():
                     members[member.name] = member
+            # tarfile takes a header that is cut off or damaged for the end; the real one is a block of zeros.
+            stream.seek(archive.offset)
+            if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise EOFError("it breaks off before its end")
         except BROKEN_ARCHIVE as error:
             broken = error
         # In their stored order, and small ones held in memory: going back in a compressed stream starts it anew.

@@ -65,7 +65,7 @@ class Pipeline:
     streams: dict[tuple[str, str], StreamRun] = field(default_factory=dict)
     rejected: list[Rejection] = field(default_factory=list)
     fetch_names: Callable[[str, Missing], None] | None = None
-    watch: Callable[[str, dict[tuple[str, str], StreamRun]], None] | None = None
+    watch: Callable[[list[StreamRun]], None] | None = None
 
     def __post_init__(self) -> None:
         """Start without workers; the first large batch starts them."""
@@ -107,10 +107,10 @@ class Pipeline:
         fate += [(rejection.site, "rejected") for rejection in rejections]
         fate += self._commit_entities(checked, batch)
         fate += self._commit_documents(table, owners, batch)
-        self._count(batch, fate, rejections)
+        touched = self._count(batch, fate, rejections)
         self._bury(batch)
-        if self.watch is not None:
-            self.watch(self.source, self.streams)
+        if self.watch is not None and touched:
+            self.watch(touched)
 
     def _unknown(self, records: Sequence[RawRecord]) -> tuple[list[RawRecord], list[RawRecord]]:
         """Part the records into those to extract, and those whose very bytes made the newest version."""
@@ -186,22 +186,25 @@ class Pipeline:
         outcome = commit_documents(self.lake, table, marks)
         return [(r.site, o) for r, o in zip(owners, outcome.outcomes, strict=True) if r is not None]
 
-    def _count(self, batch: Batch, fate: list[Fate], rejections: list[Rejection]) -> None:
-        """Add the batch to the ledger entries of its streams; ``Counts`` asserts that nothing is lost."""
+    def _count(self, batch: Batch, fate: list[Fate], rejections: list[Rejection]) -> list[StreamRun]:
+        """Add the batch to the ledger entries of its streams and return these; nothing fetched may be unaccounted."""
         tally: dict[str, Counter[str]] = defaultdict(Counter)
         for site, outcome in fate:
             tally[site][outcome] += 1
         carriers = sum(record.table == "" for record in batch.records)
         if sum(counts.total() for counts in tally.values()) != batch.fetched - carriers:
             raise AssertionError(f"{batch.fetched} records were fetched, but {dict(tally)} accounted for")
+        touched = []
         for site, counts in tally.items():
             run = batch.stream or self.stream(site, "files")
             run.counts += Counts(fetched=counts.total(), **counts)
+            touched.append(run)
         if batch.stream is None:
             for record in batch.records:
                 self.stream(record.site, "files").bytes += len(record.payload)
         if rejections:
             self._say_rejected(batch, rejections)
+        return touched
 
     def _say_rejected(self, batch: Batch, rejections: list[Rejection]) -> None:
         for site in {rejection.site for rejection in rejections}:

@@ -23,7 +23,7 @@ from schemas.records import RawRecord
 
 _MAPPED = {
     "id", "date", "date_gmt", "modified", "modified_gmt", "slug", "status", "type", "link", "title", "content",
-    "excerpt", "author", "featured_media", "comment_status", "sticky", "parent", "menu_order", "_embedded",
+    "excerpt", "author", "featured_media", "comment_status", "sticky", "parent", "menu_order", "_embedded", "password",
 }  # fmt: skip
 _BUILT_IN_TAXONOMIES = {"categories": "category", "tags": "post_tag"}
 _EDITORIAL = ("meta", "acf")

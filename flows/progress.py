@@ -12,9 +12,6 @@ from warehouse.ledger import StreamRun
 
 log = logging.getLogger("presslake")
 
-Streams = dict[tuple[str, str], StreamRun]
-
-
 class Progress:
     """Watches a run. Use as a context manager and hand it over as ``watch``."""
 
@@ -47,14 +44,14 @@ class Progress:
         if self._display is not None:
             self._display.stop()
 
-    def __call__(self, source: str, streams: Streams) -> None:
-        """Show where the streams stand after a batch."""
+    def __call__(self, touched: list[StreamRun]) -> None:
+        """Show where the streams stand that a batch added to."""
         self._batches += 1
         if self._display is not None:
-            self._redraw(streams)
-        elif not self._quiet and streams:
-            run = next(reversed(streams.values()))
-            log.info(self._line(run))
+            self._redraw(touched)
+        elif not self._quiet:
+            for run in touched:
+                log.info(self._line(run))
 
     def _line(self, run: StreamRun) -> str:
         counts = run.counts
@@ -64,8 +61,9 @@ class Progress:
             f" {counts.changed} changed, {counts.unchanged} unchanged, {counts.rejected} rejected, {run.seconds:.1f} s"
         )
 
-    def _redraw(self, streams: Streams) -> None:
-        for key, run in streams.items():
+    def _redraw(self, touched: list[StreamRun]) -> None:
+        for run in touched:
+            key = (run.site, run.stream)
             if key not in self._tasks:
                 self._tasks[key] = self._display.add_task(f"{run.site} {run.stream}", total=run.expected, rate="")
             rate = run.counts.fetched / max(run.seconds, 0.001)

@@ -13,7 +13,7 @@ import duckdb
 
 from schemas.errors import PresslakeError, UsageError
 from warehouse.formats import FORMATS, write
-from warehouse.query import CATALOG, connect, run_query
+from warehouse.query import CATALOG, connect, interruptible, run_query
 
 if TYPE_CHECKING:
     from warehouse.lake import Lake
@@ -114,12 +114,11 @@ class Session:
     def _run(self, sql: str) -> bool:
         self._refresh()
         is_terminal = sys.stdout.isatty()
-        write(
-            run_query(self.connection, sql),
-            self.format,
-            sys.stdout,
-            width=shutil.get_terminal_size().columns if is_terminal else None,
-            style=is_terminal and "NO_COLOR" not in os.environ,
+        width = shutil.get_terminal_size().columns if is_terminal else None
+        style = is_terminal and "NO_COLOR" not in os.environ
+        interruptible(
+            self.connection,
+            lambda: write(run_query(self.connection, sql), self.format, sys.stdout, width=width, style=style),
         )
         sys.stdout.flush()
         return True

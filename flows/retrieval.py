@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import email.utils
 import random
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
+from flows.pace import Pace, is_loopback
 from flows.settings import Settings
 from schemas.errors import SourceError, TransientSourceError
 
@@ -47,40 +46,6 @@ class Traffic:
     bytes: int = 0
 
 
-class _Pace:
-    """Spaces out the starts of requests to one host; shared by all threads of the process."""
-
-    def __init__(self, rate_per_s: float) -> None:
-        self._interval = 1.0 / rate_per_s
-        self._next = 0.0
-        self._lock = threading.Lock()
-
-    def wait(self, sleep: Callable[[float], None]) -> None:
-        with self._lock:
-            now = time.monotonic()
-            start = max(now, self._next)
-            self._next = start + self._interval
-        if start > now:
-            sleep(start - now)
-
-    def hold(self, seconds: float) -> None:
-        """Let nobody start before ``seconds`` have passed: what a server asked of one request holds for all."""
-        with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
-
-
-_PACES: dict[str, _Pace] = {}
-_PACES_LOCK = threading.Lock()
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
 @dataclass
 class Client:
     """Fetches over one session. Credentials go to the host they were given for and nowhere else."""
@@ -94,6 +59,7 @@ class Client:
 
     def __post_init__(self) -> None:
         """Open the session."""
+        self._paces: dict[str, Pace] = {}
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": self.settings.user_agent, "Accept": "application/json, */*;q=0.5"})
         self._session.verify = self.settings.verify_tls
@@ -148,17 +114,13 @@ class Client:
     def _back_off(self, url: str, attempt: int, asked: float | None) -> None:
         if asked is not None:
             wait = min(asked, self.settings.max_retry_wait_s)
-            pace = self._pace(url)
-            if pace:
-                pace.hold(wait)
+            self._pace(url).hold(wait)
         else:
             wait = random.uniform(0.5, 1.0) * min(30.0, 0.5 * 2**attempt)
         self.sleep(wait)
 
     def _once(self, url: str, params: Mapping[str, Any] | None, accept: str | None) -> Answer:
-        pace = self._pace(url)
-        if pace:
-            pace.wait(self.sleep)
+        self._pace(url).wait(self.sleep)
         self.traffic.requests += 1
         headers = {"Accept": accept} if accept else None
         try:
@@ -191,12 +153,17 @@ class Client:
             return self.credentials
         return None
 
-    def _pace(self, url: str) -> _Pace | None:
+    def slow_down(self, url: str, delay_s: float) -> None:
+        """Keep at least ``delay_s`` between requests to the host of ``url`` from now on."""
+        pace = self._pace(url)
+        pace.interval_s = max(pace.interval_s, delay_s)
+
+    def _pace(self, url: str) -> Pace:
         host = urlsplit(url).hostname or ""
-        if is_loopback(host):
-            return None
-        with _PACES_LOCK:
-            return _PACES.setdefault(host, _Pace(self.settings.requests_per_s))
+        if host not in self._paces:
+            # Whoever serves on loopback is asked as fast as they answer.
+            self._paces[host] = Pace(host, 0.0 if is_loopback(host) else 1.0 / self.settings.requests_per_s)
+        return self._paces[host]
 
 
 class _NoAuth(requests.auth.AuthBase):

@@ -14,12 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urljoin
 
 from flows.batches import Batch, Gone, ahead
 from flows.crawl import OVERLAP, Crawler, Page, ParameterIgnored
+from flows.doctor import login
 from flows.files import JSON
 from flows.moments import moment, naive, zone
 from flows.names import Missing
+from flows.pace import crawl_delay_s
 from flows.pipeline import Pipeline
 from flows.streams import Stream, chosen, streams_of
 from flows.wpapi import WordPress, as_parameter
@@ -69,6 +72,9 @@ class SiteIngest:
         self._by_kind = {stream.kind: stream for stream in streams}
         zone_of_site = (self.api.index.get("timezone_string"), self.api.index.get("gmt_offset"))
         self._context = {"zone": zone_of_site, "taxonomies": taxonomies}
+        self._respect_robots()
+        if self.api.client.credentials is not None:
+            self._log_in()
         self.pipeline.fetch_names = self._fetch_names
         selected = chosen(streams, self.options.kinds)
         try:
@@ -76,6 +82,31 @@ class SiteIngest:
                 self._stream(stream, problems)
         finally:
             self.pipeline.fetch_names = None
+
+    def _respect_robots(self) -> None:
+        """Keep the Crawl-delay of the host's robots.txt; a host without one has none."""
+        client = self.api.client
+        try:
+            answer = client.get(urljoin(self.api.root, "/robots.txt"), tries=0, accept="text/plain")
+        except SourceError:
+            return
+        if answer.status == 200:
+            delay = crawl_delay_s(answer.body.decode("utf-8", "replace"), self.settings.user_agent)
+            client.slow_down(self.api.root, delay)
+
+    def _log_in(self) -> None:
+        """Ask for drafts, private and raw content if the server saw the credentials.
+
+        Raises:
+            BlockedSourceError: it did not; going on would quietly leave out what was asked for.
+        """
+        seen = login(self.api)
+        if not seen.startswith("seen"):
+            raise BlockedSourceError(
+                f"{self.api.root} did not accept the login ({seen}).",
+                remedy="Mend PRESSLAKE_USER and PRESSLAKE_APP_PASSWORD, or unset them to read what is public.",
+            )
+        self.crawler.authorised = {"context": "edit", "status": "any"}
 
     def _stream(self, stream: Stream, problems: list[str]) -> None:
         run = self.pipeline.stream(self.api.site, stream.name)

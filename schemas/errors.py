@@ -78,7 +78,12 @@ class TransientSourceError(SourceError):
 
 
 class BlockedSourceError(SourceError):
-    """The source answers but refuses: login required, REST disabled, firewall, or no WordPress at all."""
+    """The source answers but refuses: login required, REST disabled, firewall, or no WordPress at all.
+
+    ``is_wordpress``: it is a WordPress all the same, so its pages or feed may be read instead.
+    """
+
+    is_wordpress: bool = False
 
 
 class RecordError(PresslakeError):

@@ -121,14 +121,16 @@ def supersedes(row: Row, head: Row) -> bool:
     """Tell whether a fetched document ``row`` replaces the newest known version ``head`` of the same key.
 
     Both need ``_state_sha256``, ``source``, ``modified_at``; ``row`` also ``fetched_at`` and ``head``
-    ``valid_from`` and ``deleted_at``. An equal state never does. A state read before the newest one became known
-    is late and never does. Otherwise the newer modification stands, whatever its source; at an equal or unknown
-    time the more faithful source; and the live API may also go back, as it tells what the site shows now.
+    ``valid_from`` (or, within one batch, ``fetched_at``) and ``deleted_at``. An equal state never does. A state read
+    before the newest one became known is late and never does. Otherwise the newer modification stands, whatever its
+    source; at an equal or unknown time the more faithful source; and the live API may also go back, as it tells what
+    the site shows now.
     """
     if row["_state_sha256"] == head["_state_sha256"] and head["deleted_at"] is None:
         return False
     if row["source"] == "rest":
-        return bool(row["fetched_at"] >= head["valid_from"] or _newer(row, head))
+        known_at = head.get("fetched_at") or head["valid_from"]
+        return bool(row["fetched_at"] >= known_at or _newer(row, head))
     if head["deleted_at"] is not None:
         # Only the live site can tell that a removed document is back; a file may simply be older than the removal.
         return _newer(row, head)

@@ -55,7 +55,9 @@ def test_ingest_then_sql_then_nothing_new(notes: Path, tmp_path: Path) -> None:
     second = json.loads(presslake("ingest", notes, "--lake", lake, "--json").stdout)
     totals = {name: sum(row[name] for row in second["streams"]) for name in ("new", "changed", "unchanged")}
     assert totals == {"new": 0, "changed": 0, "unchanged": 2}
-    shown = presslake("sql", "select site, kind, title, word_count, published_at from documents order by site", "--lake", lake)
+    shown = presslake(
+        "sql", "select site, kind, title, word_count, published_at from documents order by site", "--lake", lake
+    )
     assert "Tea & toast" in shown.stdout and "A walk" in shown.stdout and "2024-05-01 10:00" in shown.stdout
 
 
@@ -69,7 +71,9 @@ def test_a_lake_moved_elsewhere_still_answers(notes: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("format", ["csv", "json", "jsonl", "markdown", "table"])
 def test_every_format_prints(notes: Path, tmp_path: Path, format: str) -> None:
     presslake("ingest", notes, "--lake", tmp_path / "L")
-    done = presslake("sql", "select title from documents where kind = 'post'", "--format", format, "--lake", tmp_path / "L")
+    done = presslake(
+        "sql", "select title from documents where kind = 'post'", "--format", format, "--lake", tmp_path / "L"
+    )
     assert done.returncode == 0 and "Tea & toast" in done.stdout
 
 
@@ -113,7 +117,9 @@ def _one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) ->
 
 
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
-    _one_line(presslake("ingest", tmp_path / "no", "--lake", tmp_path / "L"), 1, "no such file or folder", "Check the path")
+    _one_line(
+        presslake("ingest", tmp_path / "no", "--lake", tmp_path / "L"), 1, "no such file or folder", "Check the path"
+    )
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
@@ -127,7 +133,9 @@ def test_an_unreachable_host(tmp_path: Path) -> None:
 
 def test_an_address_that_is_no_source(tmp_path: Path) -> None:
     _one_line(presslake("ingest", "ftp://example.org/", "--lake", tmp_path / "L"), 2, "ftp://", "https://")
-    _one_line(presslake("ingest", "https://me:secret@example.org/", "--lake", tmp_path / "L"), 2, "PRESSLAKE_APP_PASSWORD")
+    _one_line(
+        presslake("ingest", "https://me:secret@example.org/", "--lake", tmp_path / "L"), 2, "PRESSLAKE_APP_PASSWORD"
+    )
     assert "secret" not in presslake("ingest", "https://me:secret@example.org/", "--lake", tmp_path / "L").stderr
 
 

@@ -76,8 +76,10 @@ def test_without_a_catalog_it_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("sql", "complete"),
-    [("SELECT 1;", True), ("SELECT 1", False), ("SELECT 'a;", False), ("SELECT 1 -- x;", False), ("SELECT 1; -- x", True),
-     ("SELECT '中;\n';\n", True), ('SELECT "a;', False), ("/* ;", False), ("SELECT $$;", False), ("SELECT 1;;", True)],
+    [("SELECT 1;", True), ("SELECT 1", False), ("SELECT 'a;", False), ("SELECT 1 -- x;", False),
+     ("SELECT 1; -- x", True),
+     ("SELECT '中;\n';\n", True), ('SELECT "a;', False), ("/* ;", False), ("SELECT $$;", False),
+     ("SELECT 1;;", True)],
 )  # fmt: skip
 def test_a_statement_ends_at_its_semicolon(sql: str, complete: bool) -> None:
     assert is_complete(sql) is complete

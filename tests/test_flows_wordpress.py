@@ -55,7 +55,8 @@ def test_names_of_authors_terms_and_images_are_resolved(wordpress: Any, settings
         " WHERE p.post_type = 'post' AND p.post_status = 'publish'"
     )
     named = {
-        row["id"]: row["name"] for row in query(settings.lake, "SELECT id, name FROM document_authors WHERE kind = 'post'")
+        row["id"]: row["name"]
+        for row in query(settings.lake, "SELECT id, name FROM document_authors WHERE kind = 'post'")
     }
     assert {str(row["ID"]): row["display_name"].replace("&amp;", "&") for row in wanted}.items() <= named.items()
     terms = wordpress.sql(
@@ -67,7 +68,8 @@ def test_names_of_authors_terms_and_images_are_resolved(wordpress: Any, settings
     assert len(rows) == terms[0]["n"]
     assert all(row["name"] and row["slug"] for row in rows)
     images = query(
-        settings.lake, "SELECT featured_image.url AS url, featured_image.alt AS alt FROM documents WHERE kind = 'recipe'"
+        settings.lake,
+        "SELECT featured_image.url AS url, featured_image.alt AS alt FROM documents WHERE kind = 'recipe'",
     )
     assert sum(bool(row["url"]) for row in images) >= 10
 
@@ -106,10 +108,14 @@ def test_edits_schedules_removals_and_returns_are_followed(wordpress: Any, setti
     assert outcome.exit_code == 0, row["reason"]
     assert_agree(wordpress, settings.lake)
     changes = {r["id"]: r for r in query(settings.lake, "SELECT * FROM document_changes")}
-    assert changes[str(ids[1])]["change"] == changes[str(ids[2])]["change"] == changes[str(ids[4])]["change"] == "deleted"
+    assert (
+        changes[str(ids[1])]["change"] == changes[str(ids[2])]["change"] == changes[str(ids[4])]["change"] == "deleted"
+    )
     assert changes[str(ids[3])]["title_after"] == "Tea & toast"
     # What is deleted keeps its last text; only its state says so.
-    (gone,) = query(settings.lake, "SELECT text, deleted_at FROM documents_all WHERE kind = 'post' AND id = ?", [str(ids[2])])
+    (gone,) = query(
+        settings.lake, "SELECT text, deleted_at FROM documents_all WHERE kind = 'post' AND id = ?", [str(ids[2])]
+    )
     assert gone["text"] and gone["deleted_at"]
 
     wordpress.php(f"wp_untrash_post({ids[1]}); wp_publish_post({ids[1]});")
@@ -172,7 +178,9 @@ def test_a_window_takes_what_was_published_in_it(wordpress: Any, settings: Setti
     stated = {id_: row["post_date_gmt"] for id_, row in published(wordpress, "post").items()}
     moments = sorted(moment for moment in stated.values() if isinstance(moment, datetime))
     since, until = moments[100], moments[200]
-    ingested(settings, wordpress.url, kinds=("posts",), since=since.replace(tzinfo=UTC), until=until.replace(tzinfo=UTC))
+    ingested(
+        settings, wordpress.url, kinds=("posts",), since=since.replace(tzinfo=UTC), until=until.replace(tzinfo=UTC)
+    )
     rows = query(settings.lake, "SELECT id FROM documents")
     wanted = {id_ for id_, moment in stated.items() if isinstance(moment, datetime) and since <= moment < until}
     undated = {id_ for id_, moment in stated.items() if not isinstance(moment, datetime)}

@@ -13,7 +13,7 @@ from random import Random
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from test_warehouse_query import document, tree
+from test_warehouse_query import PEAK, document, tree
 
 from schemas.errors import UsageError
 from schemas.rules import validate
@@ -61,7 +61,6 @@ def test_jsonl_holds_every_document_in_order(lake: Lake, tmp_path: Path) -> None
     keys = [(d["site"], d["kind"], d["id"]) for d in found]
     assert keys == sorted(keys) and len(keys) == 7
     assert all(list(d) == DECLARED for d in found)
-    assert found[-2]["title"] == "Title 3"
     assert next(d for d in found if d["id"] == "2")["terms"][0]["name"] == "Nüws"
 
 
@@ -180,9 +179,12 @@ def test_an_unknown_format_is_refused(lake: Lake, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("plain", "plain"), ("../../etc/passwd", "etc-passwd"), ("..", "untitled"), ("", "untitled"), (".hidden", "hidden"),
-        ("CON", "_CON"), ("lpt1.txt", "_lpt1.txt"), ("a\x00b\nc", "a-b-c"), ("a/b\\c:d", "a-b-c-d"), ("中文 标题", "中文-标题"),
-        ("e\u0301", "é"), ("\u202eevil", "evil"), ("x" * 500, "x" * 120), ("ä" * 100, "ä" * 60), ("-rf", "rf"),
+        ("plain", "plain"), ("../../etc/passwd", "etc-passwd"), ("..", "untitled"), ("", "untitled"),
+        (".hidden", "hidden"),
+        ("CON", "_CON"), ("lpt1.txt", "_lpt1.txt"), ("a\x00b\nc", "a-b-c"), ("a/b\\c:d", "a-b-c-d"),
+        ("中文 标题", "中文-标题"),
+        ("e\u0301", "é"), ("\u202eevil", "evil"), ("x" * 500, "x" * 120), ("ä" * 100, "ä" * 60),
+        ("-rf", "rf"),
     ],
 )  # fmt: skip
 def test_any_text_makes_a_safe_name(text: str, name: str) -> None:
@@ -199,11 +201,11 @@ def test_memory_does_not_grow_with_the_documents(tmp_path: Path) -> None:
     rows = [document(n, text=words(n), markdown=words(n)) for n in range(5000)]
     lake = make(tmp_path / "lake", rows)
     code = (
-        "import sys, resource\n"
+        "import sys\n"
         "from warehouse.export import export\n"
         "from warehouse.lake import Lake\n"
         "lake = Lake.open(sys.argv[1])\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10\n"
+        f"{PEAK}"
         "export(lake, where=\"id < '2'\", format=sys.argv[2], output=sys.argv[3]); before = peak()\n"
         "export(lake, where=None, format=sys.argv[2], output=sys.argv[3]); print(peak() - before, before)\n"
     )

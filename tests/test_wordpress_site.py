@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import requests
-
 from wordpress_site import SEED_HOST, WordPress, WordPressUnavailable
 
 pytestmark = pytest.mark.timeout(300)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
@@ -130,13 +131,14 @@ def _base(lake: Lake, table: Table, snapshot: DeltaTable) -> str:
     schema = pa.schema([column.arrow().with_nullable(True) for column in columns])
     # A list must not be empty, and its first file fixes order and types: a file of no rows, as declared.
     empty = _write(lake, f"empty-{table.name}-{SCHEMA_VERSION}", schema.empty_table(), overwrite=False)
-    return _view(lake, table.name, [empty, *relative_files(lake, snapshot)], [column.name for column in columns])
+    return _view(lake, table.name, [empty, *relative_files(table.name, snapshot)], [column.name for column in columns])
 
 
-def relative_files(lake: Lake, snapshot: DeltaTable) -> list[str]:
+def relative_files(table: str, snapshot: DeltaTable) -> list[str]:
     """Return the snapshot's data files relative to the lake's root, in a stable order."""
-    prefix = lake.root.rstrip("/") + "/"
-    return sorted(uri.removeprefix("file://").removeprefix(prefix) for uri in snapshot.file_uris())
+    # The log's paths are relative to the table; URIs would come percent-encoded with the lake's own folder.
+    paths = pa.table(snapshot.get_add_actions()).column("path").to_pylist()
+    return sorted(f"{table}/{unquote(path)}" for path in paths)
 
 
 def _superseded(lake: Lake, documents: DeltaTable) -> str:

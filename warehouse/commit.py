@@ -144,7 +144,7 @@ def _versions(narrow: list[Row], heads: dict[Key, Row]) -> tuple[dict[int, Row],
             "first_seen_at": now if head is None else head["first_seen_at"],
             "_ingested_at": now,
         }
-        heads[key] = {**row, **chosen[position]}
+        heads[key] = {**row, **chosen[position], "fetched_at": row["valid_from"]}
     return chosen, outcomes, balance
 
 

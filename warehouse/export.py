@@ -3,10 +3,10 @@
 The same lake gives the same bytes: columns stand in declared order, rows by site, kind and id, and nothing
 of the clock or the machine gets in.
 
-Memory stays bounded. DuckDB's own sort does not keep to its limit when rows are wide (measured: 50,000 documents of
-20 kB ended with out of memory at 1 GB), so sizes and keys are sorted first, which is little; they say where to cut the
-order into parts of some megabytes. One pass over the documents then deals them out to temporary files, a part each,
-and the parts are sorted one after the other.
+Memory stays bounded. DuckDB's own sort does not keep to its limit when rows are wide (measured: 50,000
+documents of 25 kB ended with out of memory at 1 GB), so keys and sizes are sorted first, which is little;
+they say where to cut the order into parts of some megabytes. One pass over the documents then deals them out
+to temporary files, a part each, and the parts are sorted one after the other.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ from schemas.errors import LakeError, UsageError
 from schemas.tables import DOCUMENTS
 from warehouse.formats import destination, dumps, moment, save
 from warehouse.lake import Lake
-from warehouse.query import Rows, connect, run_query
+from warehouse.query import Rows, connect, interruptible, run_query
 
 FORMATS = ("jsonl", "csv", "parquet", "markdown")
 _KEY = ("site", "kind", "id")
-_PART_BYTES = 32 << 20
+_PART_BYTES = 16 << 20
 _MOST_PARTS = 200
+_DEALT_ROWS = 512
 _MARKER = ".presslake-export"
 _MAX_NAME_BYTES = 120
 _FRONT_MATTER = (
@@ -74,11 +75,18 @@ def export(lake: Lake, *, where: str | None, format: str, output: str) -> int:
         )
     # Before the work, so that a wrong path is told at once.
     destination(output, lake.root)
-    with connect(lake) as connection:
-        result = _Sorted(connection, _from(where))
-        if format == "markdown":
-            return _save_folder(result, output, lake.root)
-        return save(result, format, output, lake_root=lake.root, is_spreadsheet_safe=format == "csv")
+    # One thread: the documents pass through one hand anyway, and each more would hold buffers of its own.
+    with connect(lake, threads=1) as connection:
+        return interruptible(connection, lambda: _save(connection, where, format, output, lake.root))
+
+
+def _save(
+    connection: duckdb.DuckDBPyConnection, where: str | None, format: str, output: str, lake_root: str
+) -> int:
+    result = _Sorted(connection, _from(where))
+    if format == "markdown":
+        return _save_folder(result, output, lake_root)
+    return save(result, format, output, lake_root=lake_root, is_spreadsheet_safe=format == "csv")
 
 
 def _from(where: str | None) -> str:
@@ -111,14 +119,14 @@ class _Sorted:
         self._documents = run_query(connection, f"SELECT {names}{chosen}")
 
     def rows(self, size: int = 256) -> Iterator[list[tuple[Any, ...]]]:
-        with self.batches(size) as reader:
+        with self.batches(min(size, 64)) as reader:
             for batch in reader:
                 yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
     @contextmanager
     def batches(self, size: int = 2048) -> Iterator[pa.RecordBatchReader]:
         edges = self._edges()
-        with self._documents.batches() as reader:
+        with self._documents.batches(_DEALT_ROWS) as reader:
             parts = _parts(reader, edges) if edges else iter([reader.read_all()])
             ordered = (part.sort_by([(key, "ascending") for key in _KEY]) for part in parts)
             flat = (batch for part in ordered for batch in part.to_batches(max_chunksize=size))
@@ -126,15 +134,14 @@ class _Sorted:
 
     def _edges(self) -> list[tuple[Any, ...]]:
         """Return the keys with which parts two, three … begin."""
-        sizes = (
-            f"SELECT site, kind, id, strlen(text) + strlen(markdown) + strlen(extra) AS size{self._chosen}"
-        )
+        weight = "strlen(text) + strlen(markdown) + coalesce(strlen(extra), 0) + 4096"
+        sizes = f"SELECT site, kind, id, {weight} AS size{self._chosen}"
         sql = f"""
             WITH sizes AS ({sizes}
             ),
             cut AS (
-                SELECT site, kind, id, (sum(coalesce(size, 0) + 4096) OVER (ORDER BY site, kind, id))
-                    // greatest({_PART_BYTES}, sum(coalesce(size, 0) + 4096) OVER () // {_MOST_PARTS}) AS part
+                SELECT site, kind, id, (sum(size) OVER (ORDER BY site, kind, id))
+                    // greatest({_PART_BYTES}, sum(size) OVER () // {_MOST_PARTS}) AS part
                 FROM sizes
             ),
             firsts AS (SELECT *, lag(part, 1, part) OVER (ORDER BY site, kind, id) AS before FROM cut)

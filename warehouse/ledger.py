@@ -69,7 +69,8 @@ class StreamRun:
         return {
             "run_id": self.run_id, "site": self.site, "stream": self.stream, "command": self.command,
             "source": self.source, "state": state, "started_at": self.started_at,
-            "finished_at": self.ended_at or utcnow(), "seconds": round(self.seconds, 3), "fetched": self.counts.fetched, "new": self.counts.new,
+            "finished_at": self.ended_at or utcnow(), "seconds": round(self.seconds, 3),
+            "fetched": self.counts.fetched, "new": self.counts.new,
             "changed": self.counts.changed, "unchanged": self.counts.unchanged, "rejected": self.counts.rejected,
             "deleted": self.deleted, "expected": self.expected, "completeness": self.completeness,
             "reason": "; ".join(self.reasons) or None, "missing": self.missing or None,

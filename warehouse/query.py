@@ -15,11 +15,12 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import duckdb
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from warehouse.lake import Lake
+
+T = TypeVar("T")
 
 CATALOG = "catalog.duckdb"
 _REMEDY = "It only reads (SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN); -o saves."
@@ -81,17 +84,26 @@ class Result:
         with _explained():
             finish(self.connection)
             relation: Any = self.connection.sql(self.sql)
-            # The method was renamed in 1.4.
-            stream = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
-            yield stream(size)
+            # The method is called otherwise before 1.5.
+            stream = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+            reader = stream(size)
+            try:
+                yield reader
+            finally:
+                # An open one would keep the connection from its next statement.
+                reader.close()
 
 
-def connect(lake: Lake | str, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    lake: Lake | str, *, memory_limit: str | None = None, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """Open the lake's catalog for reading, in a sandbox.
 
     Args:
         lake: a lake or its root. By root nothing but DuckDB is imported.
         memory_limit: e.g. ``256MB``; what does not fit goes to files in the system's temporary folder.
+
+        threads: how many to use; each holds buffers. All processors when not given.
 
     Raises:
         UsageError: nothing was published yet.
@@ -107,8 +119,10 @@ def connect(lake: Lake | str, *, memory_limit: str | None = None) -> duckdb.Duck
     # In memory with the catalog attached: nothing is created beside it, and a newer catalog can be opened in
     # the same process while an older one is still open.
     connection = duckdb.connect()
+    limits = {"memory_limit": _quoted(memory_limit)} if memory_limit else {}
+    limits |= {"threads": str(threads)} if threads else {}
     try:
-        _sandbox(connection, path.resolve(), root, memory_limit, is_remote=is_remote)
+        _sandbox(connection, path.resolve(), root, limits, is_remote=is_remote)
     except (duckdb.Error, UnicodeError) as error:
         connection.close()
         raise LakeError(
@@ -119,7 +133,7 @@ def connect(lake: Lake | str, *, memory_limit: str | None = None) -> duckdb.Duck
 
 
 def _sandbox(
-    connection: duckdb.DuckDBPyConnection, path: Path, root: str, memory_limit: str | None, *, is_remote: bool
+    connection: duckdb.DuckDBPyConnection, path: Path, root: str, limits: dict[str, str], *, is_remote: bool
 ) -> None:
     spill = Path(tempfile.gettempdir(), f"presslake-sql-{os.getpid()}-{secrets.token_hex(4)}")
     settings = {
@@ -134,7 +148,7 @@ def _sandbox(
         "TimeZone": "'UTC'",
         # Beside the database by default, which is inside the lake.
         "temp_directory": _quoted(str(spill)),
-        **({"memory_limit": _quoted(memory_limit)} if memory_limit else {}),
+        **limits,
     }
     if is_remote:
         connection.execute("LOAD httpfs")
@@ -169,6 +183,40 @@ def run_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Result:
         return Result(
             connection, last, tuple(c[0] for c in description), tuple(str(c[1]) for c in description)
         )
+
+
+def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T]) -> T:
+    """Do something with a connection so that Ctrl-C stops it at once.
+
+    DuckDB looks for signals only while its calling thread works, not while that waits for others, so the
+    work is done in a thread beside this one, which stays free to hear.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; the connection can be used on.
+    """
+    answers: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            answers.append(action())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            done.set()
+
+    done = threading.Event()
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        # Not Thread.join: once interrupted, it takes the thread for finished.
+        done.wait()
+    except KeyboardInterrupt:
+        while not done.wait(0.1):
+            connection.interrupt()
+        raise
+    if errors:
+        raise errors[0]
+    return answers[0]
 
 
 def finish(connection: duckdb.DuckDBPyConnection) -> None:
@@ -285,7 +333,10 @@ def _explained() -> Iterator[None]:
         yield
     except duckdb.PermissionException as error:
         raise UsageError(f"{_sentence(error)}.", remedy="SQL reads files of the lake only.") from error
-    except duckdb.InterruptException as error:
+    except (duckdb.InterruptException, RuntimeError) as error:
+        # Ctrl-C during a query comes as a plain RuntimeError.
+        if isinstance(error, RuntimeError) and "interrupted" not in str(error):
+            raise
         raise KeyboardInterrupt from error
     except (duckdb.OutOfMemoryException, duckdb.InternalException, duckdb.FatalException) as error:
         raise LakeError(f"The query failed: {_sentence(error)}.", remedy="Ask for less at once.") from error
