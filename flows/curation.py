@@ -112,7 +112,7 @@ def _markdown(record: RawRecord) -> Curated:
     found = extract_markdown(decode_text(record.payload), fallback_title=document_stem(record.id))
     row = document_row(
         record, title=found.title, extracted=found.extracted, extractor=MARKDOWN_EXTRACTOR,
-        **columns_of(found.metadata),
+        **columns_of(found.metadata, record.fetched_at),
     )  # fmt: skip
     return Curated("documents", _with_text(row))
 
@@ -129,12 +129,12 @@ def _text(record: RawRecord) -> Curated:
 
 
 def _with_text(row: Row) -> Row:
-    """Refuse a local document that says nothing; a post may be empty, a file that is one should hold something.
+    """Refuse a document that says nothing; a post may be empty, a file or page should hold something.
 
     Raises:
-        RecordError: neither title nor text was found.
+        RecordError: there is no text, and no title but the file's name.
     """
-    if not row["text"].strip() and not row["title"].strip():
+    if not row["text"].strip() and row["title"].strip() in ("", document_stem(row["id"])):
         raise RecordError("no_text", "No text was found in it.")
     return row
 

@@ -60,7 +60,8 @@ class PageIngest:
         """
         run = self.pipeline.stream(self.site, "posts")
         run.begin()
-        addresses = sorted(self._sitemap_addresses())
+        # The home page lists documents and is none; a static one is in the sitemap under its own address, too.
+        addresses = sorted(self._sitemap_addresses() - {self.base, self.base.rstrip("/")})
         settings = self.pipeline.settings
         read: Iterator[RawRecord | Rejection] = self._pages(addresses) if addresses else self._feed()
         for batch in ahead(gathered(read, most=settings.batch_records, most_bytes=settings.batch_bytes)):
@@ -72,8 +73,8 @@ class PageIngest:
             del self.pipeline.streams[self.site, "posts"]
             raise self.why
         run.expected = len(addresses) or None
-        way = "its sitemap's pages" if addresses else "its feed"
-        run.incomplete("partial", f"the API is closed, so {way} were read instead: {self.why.message}")
+        way = "the pages of its sitemap" if addresses else "its feed"
+        run.incomplete("partial", f"the API is closed, so the site was read through {way}: {self.why.message}")
 
     # -- sitemap ----------------------------------------------------------------------------------------------------
 

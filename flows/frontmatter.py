@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from flows.moments import judged
 from schemas.columns import Row
 
 _MAPPED = {"title", "date", "lastmod", "updated", "author", "authors", "tags", "categories", "slug", "lang", "language",
            "description", "summary", "excerpt", "url", "canonical_url", "image", "draft", "published"}  # fmt: skip
 
 
-def columns_of(metadata: Mapping[str, Any]) -> Row:
-    """Return the ``documents`` columns that front matter tells; the rest goes to ``extra``."""
+def columns_of(metadata: Mapping[str, Any], now: datetime) -> Row:
+    """Return the ``documents`` columns that front matter, read at ``now``, tells; the rest goes to ``extra``."""
     values = {str(key).lower(): value for key, value in metadata.items()}
     published = _first(values, "date", "published")
     published_at = _moment(published)
@@ -26,7 +27,7 @@ def columns_of(metadata: Mapping[str, Any]) -> Row:
         "declared_language": _tag(_first(values, "lang", "language")),
         "published_at": published_at,
         "modified_at": _moment(_first(values, "lastmod", "updated")),
-        "date_quality": "ok" if published_at else "implausible" if given else "missing",
+        "date_quality": judged(published_at, "ok" if published_at else "implausible" if given else "missing", now),
         "authors": [{"id": None, "name": name, "slug": None} for name in _names(_first(values, "authors", "author"))],
         "terms": [
             {"taxonomy": taxonomy, "id": None, "name": name, "slug": None}

@@ -107,8 +107,15 @@ def _walk(root: Path, source: Source) -> Iterator[Path]:
                 f"Cannot read {source.given}: {error.strerror}.", remedy="Check its rights.", source=source.given
             ) from error
 
-    for folder, subfolders, names in os.walk(root, onerror=refused):
+    entered = {os.path.realpath(root)}
+    for folder, subfolders, names in os.walk(root, onerror=refused, followlinks=True):
         subfolders[:] = sorted(n for n in subfolders if not n.startswith(".") and not _is_lake(Path(folder, n)))
+        # Linked folders are entered, each only once, or a link to its own parent would never end.
+        for name in list(subfolders):
+            real = os.path.realpath(os.path.join(folder, name))
+            if real in entered:
+                subfolders.remove(name)
+            entered.add(real)
         yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
 
 

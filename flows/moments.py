@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from schemas.columns import EARLIEST
+
 _ISO = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.\d+)?$")
 # WordPress articles may be dated back for archives, but not before newspapers; a publication far ahead is an error.
 _PLAUSIBLE_FROM = datetime(1600, 1, 1, tzinfo=UTC)
@@ -48,9 +50,11 @@ def moment(gmt: object, local: object, site_zone: tzinfo | None) -> tuple[dateti
     site's zone and marked ``local_time``; without a zone nothing is known and nothing invented: ``missing``.
     """
     in_utc = naive(gmt)
+    on_site = naive(local)
+    if any(value is not None and value.year < EARLIEST.year for value in (in_utc, on_site)):
+        return None, "implausible"
     if in_utc is not None:
         return in_utc.replace(tzinfo=UTC), "ok"
-    on_site = naive(local)
     if on_site is not None and site_zone is not None:
         return on_site.replace(tzinfo=site_zone).astimezone(UTC), "local_time"
     given = [v for v in (gmt, local) if isinstance(v, str) and v.strip()]
@@ -58,7 +62,7 @@ def moment(gmt: object, local: object, site_zone: tzinfo | None) -> tuple[dateti
     return None, "missing" if zero or on_site is not None else "implausible"
 
 
-def judged(published: datetime | None, quality: str, now: datetime, *, is_scheduled: bool) -> str:
+def judged(published: datetime | None, quality: str, now: datetime, *, is_scheduled: bool = False) -> str:
     """Return the quality of a publication date once it is known when it was read."""
     if published is None:
         return quality

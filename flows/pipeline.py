@@ -1,6 +1,6 @@
 """The one path from source to lake: land raw, extract, validate, commit. Plain functions; Prefect only wraps them.
 
-Order of durability: raw, quarantine, entities, documents with their marks. A crash anywhere leads to doing a batch
+Order of durability: raw, entities, quarantine, documents with their marks. A crash anywhere leads to doing a batch
 again, which finds its own rows and writes nothing twice.
 """
 
@@ -100,12 +100,13 @@ class Pipeline:
         rejections = list(batch.rejections)
         entities, documents = self._sorted(fresh, self._extract(fresh), rejections)
         checked = {name: _checked(name, pairs, rejections) for name, pairs in entities.items()}
+        fate = [(record.site, "unchanged") for record in unchanged]
+        # Before the documents, which take their names from them.
+        fate += self._commit_entities(checked, batch)
         self._name(documents)
         table, owners = _checked("documents", [(r, c.row or {}) for r, c in documents], rejections)
         self._quarantine(rejections)
-        fate = [(record.site, "unchanged") for record in unchanged]
         fate += [(rejection.site, "rejected") for rejection in rejections]
-        fate += self._commit_entities(checked, batch)
         fate += self._commit_documents(table, owners, batch)
         touched = self._count(batch, fate, rejections)
         self._bury(batch)

@@ -50,7 +50,8 @@ def site_of(value: Mapping[str, Any]) -> str | None:
     """Return the site a saved REST object belongs to: by its own API address, its guid, or its link's host."""
     for relation in ("self", "collection"):
         for link in _links(value, relation):
-            if link.get("href"):
+            # A renamed API prefix or wordpress.com's shared host says nothing about the site's own address.
+            if re.search(r"/wp-json/|rest_route=", unquote(str(link.get("href") or ""))):
                 return canonical_site(str(link["href"]))
     guid = _rendered(value.get("guid"))
     parts = urlsplit(guid)

@@ -12,6 +12,7 @@ from warehouse.ledger import StreamRun
 
 log = logging.getLogger("presslake")
 
+
 class Progress:
     """Watches a run. Use as a context manager and hand it over as ``watch``."""
 

@@ -273,7 +273,5 @@ class Completer:
         # After an alias only the last part is completed.
         alias, dot, part = text.rpartition(".")
         names = [alias + dot + name for name in self._names if name.lower().startswith(part.lower())]
-        keywords = (
-            [] if dot or not part else [word for word in _KEYWORDS.split() if word.startswith(part.upper())]
-        )
+        keywords = [] if dot or not part else [word for word in _KEYWORDS.split() if word.startswith(part.upper())]
         return list(dict.fromkeys([*names, *(word.lower() if part.islower() else word for word in keywords)]))

@@ -36,6 +36,8 @@ class Source:
             UsageError: it is empty, or its scheme is not http, https or file.
         """
         text = given.strip()
+        # A path whose name is no UTF-8 is kept for opening; what is shown and stored is legible.
+        given = given.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         if not text:
             raise UsageError("Cannot read an empty source.", remedy="Name a site's URL, a file, a folder or a glob.")
         if not _SCHEME.match(text):

@@ -136,9 +136,7 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("source", "kept", "gone"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
-)
+@pytest.mark.parametrize(("source", "kept", "gone"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 @pytest.mark.parametrize("inside_a_post", [False, True])
 def test_fragment(source: str, kept: list[str], gone: list[str], inside_a_post: bool) -> None:
     if inside_a_post:
@@ -266,9 +264,7 @@ def test_gallery_captions_stay_with_their_pictures() -> None:
 
 
 def test_headings_in_order_with_levels() -> None:
-    found = extract_fragment(
-        "<h2>One <small>more</small></h2><p>x</p><h4>Two</h4><h3><img src='/i.png'></h3>"
-    )
+    found = extract_fragment("<h2>One <small>more</small></h2><p>x</p><h4>Two</h4><h3><img src='/i.png'></h3>")
     assert found.headings == [{"level": 2, "text": "One more"}, {"level": 4, "text": "Two"}]
 
 
@@ -314,9 +310,7 @@ def test_empty() -> None:
 @pytest.mark.parametrize("tag", ["div", "span", "b", "ul><li", "blockquote", "a href='/x'", "table><tr><td"])
 @pytest.mark.parametrize("depth", [260, 2_000, 100_000])
 def test_deep_nesting_keeps_the_words_and_ends(tag: str, depth: int) -> None:
-    found = extract_fragment(
-        f"<p>before</p>{f'<{tag}>' * depth}deep<p>after</p>", base_url="https://example.com/"
-    )
+    found = extract_fragment(f"<p>before</p>{f'<{tag}>' * depth}deep<p>after</p>", base_url="https://example.com/")
     assert re.findall("before|deep|after", found.text)[:3] == ["before", "deep", "after"]
 
 
@@ -361,8 +355,6 @@ def test_hostile_repetition_ends(source: str) -> None:
 
 def test_import_is_quick_and_light() -> None:
     code = "import flows.fragments, sys, json; print(json.dumps([m for m in sys.modules]))"
-    loaded = json.loads(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
-    )
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
     heavy = {"trafilatura", "py3langid", "resiliparse", "prefect", "html_to_markdown", "numpy", "pyarrow"}
     assert heavy.isdisjoint(loaded)

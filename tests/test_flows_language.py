@@ -9,9 +9,7 @@ import pytest
 from flows.language import cjk_characters, content_sha256, language, reading_time_s, word_count
 
 ENGLISH = "The council met on Tuesday evening to discuss the future of the old mill, and nobody could agree. "
-GERMAN = (
-    "Der Rat traf sich am Dienstagabend, um über die Zukunft der alten Mühle zu sprechen, ohne Einigung. "
-)
+GERMAN = "Der Rat traf sich am Dienstagabend, um über die Zukunft der alten Mühle zu sprechen, ohne Einigung. "
 
 
 @pytest.mark.parametrize(
@@ -20,13 +18,11 @@ GERMAN = (
         (ENGLISH, "en"),
         (GERMAN, "de"),
         (
-            "Le conseil s'est réuni mardi soir pour discuter de l'avenir du vieux moulin, sans trouver "
-            "d'accord.",
+            "Le conseil s'est réuni mardi soir pour discuter de l'avenir du vieux moulin, sans trouver d'accord.",
             "fr",
         ),
         (
-            "El consejo se reunió el martes por la noche para hablar del futuro del viejo molino, sin "
-            "acuerdo.",
+            "El consejo se reunió el martes por la noche para hablar del futuro del viejo molino, sin acuerdo.",
             "es",
         ),
         (
@@ -34,8 +30,7 @@ GERMAN = (
             "pt",
         ),
         (
-            "Byrådet mødtes tirsdag aften for at tale om den gamle mølles fremtid, og ingen kunne blive "
-            "enige.",
+            "Byrådet mødtes tirsdag aften for at tale om den gamle mølles fremtid, og ingen kunne blive enige.",
             "da",
         ),
         ("町議会は火曜日の夜に集まり、古い水車小屋の将来について話し合ったが、誰も合意できなかった。", "ja"),
@@ -115,8 +110,6 @@ def test_the_model_is_loaded_only_when_needed() -> None:
     code = "import flows.language as l, sys, json; l.word_count('a b'); l.content_sha256('a', 'b'); " \
            "l.language('hi');" \
            "print(json.dumps(list(sys.modules)))"  # fmt: skip
-    loaded = json.loads(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
-    )
+    loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
     assert "py3langid" not in loaded
     assert "numpy" not in loaded

@@ -161,9 +161,7 @@ def test_an_archive_in_a_folder_is_a_subfolder(tmp_path: Path) -> None:
     assert ids(tmp_path / "in") == [("in", "old.zip/a.txt"), ("in", "older.tar/x/a.txt")]
 
 
-@pytest.mark.parametrize(
-    ("ending", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)]
-)
+@pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
 def test_a_compressed_file_is_read_as_what_it_holds(tmp_path: Path, ending: str, pack: object) -> None:
     assert ids(write(tmp_path / "in" / f"a.txt{ending}", pack(NOTE))) == [("in", "a.txt")]  # type: ignore[operator]
     packed = write(tmp_path / "in" / f"p.json{ending}", pack(POSTS))  # type: ignore[operator]
@@ -223,9 +221,7 @@ def test_a_damaged_member_costs_only_itself(tmp_path: Path) -> None:
 def test_a_member_behind_a_password_is_named(tmp_path: Path) -> None:
     data = bytearray(zipped(**{"a.txt": NOTE, "b.txt": NOTE}))
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        data[data.index(mark) + offset] |= (
-            1  # the flag by which a reader knows that the first member is encrypted
-        )
+        data[data.index(mark) + offset] |= 1  # the flag by which a reader knows that the first member is encrypted
     records = found(write(tmp_path / "p.zip", bytes(data)))
     assert [r.id for r in records if isinstance(r, RawRecord)] == ["b.txt"]
     (rejection,) = (r for r in records if isinstance(r, Rejection))

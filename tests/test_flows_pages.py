@@ -11,8 +11,7 @@ NOW = datetime(2024, 6, 1, tzinfo=UTC)
 SENTENCES = [
     "The mill on the river had stood empty for forty years when the council met to decide its future.",
     "Nobody in the hall expected that a single evening would be enough to change the course of the town.",
-    "A carpenter from the next valley offered to repair the wheel, and to teach two apprentices while he "
-    "did.",
+    "A carpenter from the next valley offered to repair the wheel, and to teach two apprentices while he did.",
     "By midnight the plan was written down, and the mayor read it aloud to those who had stayed behind.",
     "The county agreed to pay for the roof, provided that the building would be open to schools in spring.",
 ]
@@ -29,9 +28,7 @@ NAVIGATION = '<nav><ul><li><a href="/">Home</a></li><li><a href="/news">All the 
 FOOTER = "<footer><p>Copyright Mill Gazette, all rights reserved. Subscribe to the newsletter.</p></footer>"
 
 
-def page(
-    head: str = "", body: str = ARTICLE, title: str = "<h1>How the Mill Was Saved</h1>", lang: str = "en"
-) -> str:
+def page(head: str = "", body: str = ARTICLE, title: str = "<h1>How the Mill Was Saved</h1>", lang: str = "en") -> str:
     return (
         f'<!DOCTYPE html><html lang="{lang}"><head><meta charset="utf-8"><title>Mill - '
         f"Gazette</title>{head}</head><body>"
@@ -137,9 +134,7 @@ def test_date_formats(value: str, moment: datetime, quality: str) -> None:
     assert (parsed.moment, parsed.quality) == (moment, quality)
 
 
-@pytest.mark.parametrize(
-    "value", ["", "yesterday", "2024-13-45", None, 20240305, "0000-00-00", "9999-99-99T99:99:99"]
-)
+@pytest.mark.parametrize("value", ["", "yesterday", "2024-13-45", None, 20240305, "0000-00-00", "9999-99-99T99:99:99"])
 def test_what_is_no_date(value: object) -> None:
     assert parse_date(value) is None
 
@@ -147,9 +142,7 @@ def test_what_is_no_date(value: object) -> None:
 def test_titles() -> None:
     assert extract_page(page(), now=NOW).title == "How the Mill Was Saved"
     assert extract_page(page(title="<h1>R&amp;D <em>now</em></h1>"), now=NOW).title == "R&D now"
-    two = extract_page(
-        page('<meta property="og:title" content="The real one">', title="<h1>A</h1><h1>B</h1>"), now=NOW
-    )
+    two = extract_page(page('<meta property="og:title" content="The real one">', title="<h1>A</h1><h1>B</h1>"), now=NOW)
     assert two.title == "The real one"
 
 

@@ -70,9 +70,7 @@ def test_every_list_is_cut_into_what_it_was_made_of(values: list, indent: int | 
 
 
 @given(st.lists(OBJECTS.filter(bool), min_size=1, max_size=3), st.data())
-def test_a_list_cut_anywhere_keeps_whole_records_and_says_that_it_is_cut(
-    values: list, data: st.DataObject
-) -> None:
+def test_a_list_cut_anywhere_keeps_whole_records_and_says_that_it_is_cut(values: list, data: st.DataObject) -> None:
     parts = [json.dumps(value).encode() for value in values]
     text = b"[" + b", ".join(parts) + b"]"
     cut = data.draw(st.integers(1, len(text) - 1))
@@ -131,9 +129,7 @@ def test_deep_nesting_is_an_error_not_a_crash(text: bytes) -> None:
         ('{"a": "naïve – ö'.encode() + b'\xe9"}', {"a": "naïve – ö\ufffd"}),
     ],
 )
-def test_decoding_replaces_what_is_no_character_and_refuses_nothing_else(
-    payload: bytes, value: object
-) -> None:
+def test_decoding_replaces_what_is_no_character_and_refuses_nothing_else(payload: bytes, value: object) -> None:
     assert decode(payload) == value
     json.dumps(decode(payload), ensure_ascii=False).encode()  # no half of a surrogate pair is left
 

@@ -195,9 +195,7 @@ def test_markdown_with_front_matter() -> None:
     assert found.extracted.text == (
         'Water rises in the chamber.\n\nGate | Width\nTop | 4 m\n\nSetext\n\n- a\n  - b\n\nx = "# no heading"'
     )
-    assert found.extracted.markdown.startswith(
-        "Water *rises* in the [chamber](../chamber.html).\n\n| Gate | Width |"
-    )
+    assert found.extracted.markdown.startswith("Water *rises* in the [chamber](../chamber.html).\n\n| Gate | Width |")
     assert found.extracted.headings == [{"level": 2, "text": "Setext"}]
     assert found.extracted.links[0]["url"] == "https://example.com/docs/chamber.html"
 
@@ -216,9 +214,7 @@ def test_markdown_with_front_matter() -> None:
         ("", "file", "", set()),
     ],
 )
-def test_markdown_titles_and_broken_front_matter(
-    source: str, title: str, markdown: str, keys: set[str]
-) -> None:
+def test_markdown_titles_and_broken_front_matter(source: str, title: str, markdown: str, keys: set[str]) -> None:
     found = extract_markdown(source, fallback_title="file")
     assert found.title == title
     assert found.extracted.markdown == markdown

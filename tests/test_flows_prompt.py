@@ -38,9 +38,7 @@ def script(lake: Lake, text: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_script_is_run_without_prompts(lake: Lake) -> None:
-    done = script(
-        lake, ".format csv\nSELECT id,\n  title\nFROM documents\nORDER BY id; SELECT 2\n;\nSELECT 'a;b' AS x"
-    )
+    done = script(lake, ".format csv\nSELECT id,\n  title\nFROM documents\nORDER BY id; SELECT 2\n;\nSELECT 'a;b' AS x")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "2\n2\nx\na;b\n"
 
@@ -54,9 +52,7 @@ def test_errors_are_one_line_and_the_script_goes_on(lake: Lake) -> None:
     assert "seven" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\n\n", ";", ";;\n;", "-- nothing", ".quit\nSELECT x;", "\x00", "\xff;"]
-)
+@pytest.mark.parametrize("text", ["", "\n\n", ";", ";;\n;", "-- nothing", ".quit\nSELECT x;", "\x00", "\xff;"])
 def test_strange_scripts_do_not_crash(lake: Lake, text: str) -> None:
     done = script(lake, text)
     assert done.returncode in (0, 2) and "Traceback" not in done.stderr
@@ -146,9 +142,7 @@ def test_a_person_at_a_terminal(lake: Lake, tmp_path: Path) -> None:
     os.write(terminal, b"SELECT max(word_co\t) FROM documents;\n")
     until(terminal, "max(word_count)")
     until(terminal, "1 row")
-    os.write(
-        terminal, b"SELECT count(*) FROM range(1000000000000) a, range(1000) b WHERE a.range % 7 = b.range;\n"
-    )
+    os.write(terminal, b"SELECT count(*) FROM range(1000000000000) a, range(1000) b WHERE a.range % 7 = b.range;\n")
     time.sleep(1)
     os.write(terminal, b"\x03")  # and stops a query
     until(terminal, "presslake> ")
@@ -164,9 +158,7 @@ def test_a_person_at_a_terminal(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_it_is_there_at_once() -> None:
-    code = (
-        "import sys, flows.prompt; assert not {'rich', 'pyarrow', 'deltalake', 'prefect'} & set(sys.modules)"
-    )
+    code = "import sys, flows.prompt; assert not {'rich', 'pyarrow', 'deltalake', 'prefect'} & set(sys.modules)"
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
     assert time.perf_counter() - start < 1.5

@@ -22,9 +22,7 @@ ALL = [kind for kind in vars(errors).values() if isinstance(kind, type) and issu
 MADE = [
     PresslakeError("It broke."),
     UsageError("No such\n  source.", remedy="Name\tone."),
-    SourceError(
-        "Cannot read it.", remedy="Check.", source="https://h.example", url="https://h.example/x", status=404
-    ),
+    SourceError("Cannot read it.", remedy="Check.", source="https://h.example", url="https://h.example/x", status=404),
     TransientSourceError("Later.", source="s", status=503),
     BlockedSourceError("Refused.", source="s", status=401),
     RecordError("wrong_shape", "content is int.", rule="documents.text.type"),
@@ -69,9 +67,7 @@ def test_misuse_exits_with_two_and_the_rest_with_one() -> None:
 def test_the_tree_in_the_documentation_is_the_tree() -> None:
     for kind in ALL:
         assert kind.__name__ in (errors.__doc__ or "")
-        indent = next(
-            line for line in (errors.__doc__ or "").splitlines() if line.split()[:1] == [kind.__name__]
-        )
+        indent = next(line for line in (errors.__doc__ or "").splitlines() if line.split()[:1] == [kind.__name__])
         depth = len(kind.__mro__) - len(PresslakeError.__mro__)
         assert (len(indent) - len(indent.lstrip())) // 2 == depth + 1 or (
             len(indent) - len(indent.lstrip())

@@ -89,8 +89,7 @@ def test_white_space_and_composition_do_not_change_content(title: str, text: str
 
 def test_words_case_and_their_place_change_content() -> None:
     hashes = {
-        content_sha256(*pair)
-        for pair in [("a", "b"), ("a b", ""), ("", "a b"), ("a", "B"), ("a", "bb"), ("a", "")]
+        content_sha256(*pair) for pair in [("a", "b"), ("a b", ""), ("", "a b"), ("a", "B"), ("a", "bb"), ("a", "")]
     }
     assert len(hashes) == 6
     assert len(content_sha256("\ud800", "lone")) == 64

@@ -64,9 +64,7 @@ def broken(column: Column) -> list[tuple[str, Any]]:
     return found + ([("minimum", column.minimum - 1)] if column.minimum is not None else [])
 
 
-CASES = [
-    (t.name, c.name, rule, value) for t in TABLES.values() for c in t.columns for rule, value in broken(c)
-]
+CASES = [(t.name, c.name, rule, value) for t in TABLES.values() for c in t.columns for rule, value in broken(c)]
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -76,9 +74,7 @@ def test_a_row_with_no_more_than_it_needs_is_valid(name: str) -> None:
     assert data.schema.names == TABLES[name].schema().names
 
 
-@pytest.mark.parametrize(
-    ("table", "column", "rule", "value"), CASES, ids=[".".join(case[:3]) for case in CASES]
-)
+@pytest.mark.parametrize(("table", "column", "rule", "value"), CASES, ids=[".".join(case[:3]) for case in CASES])
 def test_every_rule_rejects_by_its_name_and_spares_the_neighbours(
     table: str, column: str, rule: str, value: Any
 ) -> None:
@@ -106,9 +102,7 @@ def test_every_rule_rejects_by_its_name_and_spares_the_neighbours(
 )
 def test_a_value_of_another_type_costs_only_its_row(column: str, value: Any) -> None:
     documents = TABLES["documents"]
-    data, kept, errors = validate(
-        documents, [row(documents), row(documents, **{column: value}), row(documents)]
-    )
+    data, kept, errors = validate(documents, [row(documents), row(documents, **{column: value}), row(documents)])
     assert (kept, data.num_rows) == ([0, 2], 2)
     assert (errors[1].reason, errors[1].rule) == ("wrong_type", f"documents.{column}.type")
 
@@ -121,10 +115,7 @@ def test_a_row_that_breaks_two_rules_is_rejected_once() -> None:
 
 def test_a_null_breaks_no_rule_but_required() -> None:
     documents = TABLES["documents"]
-    assert (
-        validate(documents, [row(documents, date_quality=None, word_count=None, content_sha256=None)])[2]
-        == {}
-    )
+    assert validate(documents, [row(documents, date_quality=None, word_count=None, content_sha256=None)])[2] == {}
 
 
 def test_no_rows_are_an_empty_table() -> None:

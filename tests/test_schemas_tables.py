@@ -21,8 +21,7 @@ EVERY = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def example(table: Table) -> Row:
     """Return a row with a value in every column."""
     return {
-        column.name: column.one_of[0] if column.one_of else _value(column.type, column.name)
-        for column in table.columns
+        column.name: column.one_of[0] if column.one_of else _value(column.type, column.name) for column in table.columns
     }
 
 

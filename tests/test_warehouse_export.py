@@ -47,9 +47,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
             document(10, title=AWKWARD, published_at=datetime(1202, 1, 2, tzinfo=UTC)),
             document(1, site="other.org/blog", kind="../../evil", id="../../x"),
             document(1, site="..", kind="con", id="NUL.txt"),
-            document(
-                1, site="files", kind="document", id="notes/" + "ä" * 300 + ".txt", text="", markdown=""
-            ),
+            document(1, site="files", kind="document", id="notes/" + "ä" * 300 + ".txt", text="", markdown=""),
             document(1, site="gone.org", deleted_at=datetime(2026, 5, 1, tzinfo=UTC)),
         ],
     )
@@ -211,9 +209,7 @@ def test_memory_does_not_grow_with_the_documents(tmp_path: Path) -> None:
     )
     for format in ("jsonl", "parquet"):
         command = [sys.executable, "-c", code, lake.root, format, str(tmp_path / "out")]
-        grown, before = map(
-            int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        )
+        grown, before = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
         size = sum(len(str(row["text"])) + len(str(row["markdown"])) for row in rows) >> 20
         assert grown < size, f"{format}: {before} + {grown} MB for {size} MB of text"
         assert before + grown < 600

@@ -28,9 +28,7 @@ def ask() -> Ask:
 
     def run(sql: str) -> Result:
         description = connection.execute(sql).description
-        return Result(
-            connection, sql, tuple(c[0] for c in description), tuple(str(c[1]) for c in description)
-        )
+        return Result(connection, sql, tuple(c[0] for c in description), tuple(str(c[1]) for c in description))
 
     return run
 
@@ -89,9 +87,7 @@ def test_equal_names_stay_apart(ask: Ask) -> None:
 
 
 def test_years_python_does_not_know_come_out_as_text(ask: Ask) -> None:
-    sql = (
-        "SELECT '20000-01-01 00:00:00+00'::TIMESTAMPTZ AS a, DATE '0044-03-15 (BC)' AS b, 'infinity'::DATE c"
-    )
+    sql = "SELECT '20000-01-01 00:00:00+00'::TIMESTAMPTZ AS a, DATE '0044-03-15 (BC)' AS b, 'infinity'::DATE c"
     for format in FORMATS[:-1]:
         assert "20000-01-01" in text(ask(sql), format)
 
@@ -114,9 +110,7 @@ def test_csv_of_moments_and_nested(ask: Ask) -> None:
 
 def test_spreadsheet_safe_csv_defuses_text_and_leaves_numbers(ask: Ask) -> None:
     sql = """FROM (VALUES ('=1+1', '+1', '-1', '@x', '\t=x', '\r=x', 'a=b', -1, -1.5::DOUBLE, '=1+1,"x"'))"""
-    safe = next(
-        iter(list(csv.reader(io.StringIO(text(ask(sql), "csv", is_spreadsheet_safe=True), newline="")))[1:])
-    )
+    safe = next(iter(list(csv.reader(io.StringIO(text(ask(sql), "csv", is_spreadsheet_safe=True), newline="")))[1:]))
     assert safe == ["'=1+1", "'+1", "'-1", "'@x", "'\t=x", "'\r=x", "a=b", "-1", "-1.5", '\'=1+1,"x"']
     faithful = list(csv.reader(io.StringIO(text(ask(sql), "csv"), newline="")))[1]
     assert faithful[:2] == ["=1+1", "+1"]
@@ -129,9 +123,7 @@ def test_markdown_cells_hold_their_text(ask: Ask) -> None:
     """
     head, rule, row = text(ask(sql), "markdown").splitlines()
     assert head == "| x | y | z | html | n | o |"
-    assert (
-        rule == "| --- | --- | --- | --- | ---: | --- |" or rule == "| --- | --- | --- | --- | ---: | ---: |"
-    )
+    assert rule == "| --- | --- | --- | --- | ---: | --- |" or rule == "| --- | --- | --- | --- | ---: | ---: |"
     assert row == r"| a\|b | c\\\|d | two lines | \<b>&amp;amp; \[l](u) \`c\` | 7 |  |"
 
 
@@ -212,11 +204,7 @@ def test_table_shows_a_thousand_rows_and_counts_the_rest(ask: Ask) -> None:
     lines = out.getvalue().splitlines()
     assert len(lines) == 1003
     assert lines[-1].startswith("1,000 of 12,345 rows, 11,345 more are not shown")
-    assert (
-        text(ask("FROM range(10000000000)"), "table")
-        .splitlines()[-1]
-        .startswith("1,000 of more than 100,000 rows")
-    )
+    assert text(ask("FROM range(10000000000)"), "table").splitlines()[-1].startswith("1,000 of more than 100,000 rows")
     assert text(ask("FROM range(0)"), "table").splitlines()[-1] == "0 rows"
     assert text(ask("SELECT 1"), "table").splitlines()[-1] == "1 row"
 

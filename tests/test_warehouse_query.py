@@ -58,9 +58,7 @@ def connection(lake: Lake) -> Any:
 
 def tree(folder: Path) -> dict[str, str]:
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        if path.is_file()
-        else "dir"
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "dir"
         for path in sorted(folder.rglob("*"))
     }
 
@@ -219,8 +217,7 @@ ESCAPES = [
     "FROM system.main.query('SELECT 1')",
     "FROM \"QUERY\"('SELECT 1')",
     "FROM query('WITH t AS (COPY (SELECT 1) TO ''{root}/x.csv'') FROM t')",
-    "FROM json_execute_serialized_sql("
-    "json_serialize_sql('WITH t AS (COPY (SELECT 1) TO ''{root}/x.csv'') FROM t'))",
+    "FROM json_execute_serialized_sql(json_serialize_sql('WITH t AS (COPY (SELECT 1) TO ''{root}/x.csv'') FROM t'))",
     "FROM query_table('{outside}/secret.csv')",
     "FROM enable_logging(storage = 'file', storage_path = '{root}/log')",
     "FROM enable_profiling()",
@@ -342,9 +339,7 @@ def test_without_a_catalog_the_remedy_is_named(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"no database", b"SQLite format 3\0" + b"\0" * 4096, b"\0" * 20_000]
-)
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\0" * 4096, b"\0" * 20_000])
 def test_a_damaged_catalog_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "catalog.duckdb").write_bytes(content)
     before = tree(tmp_path)
@@ -389,9 +384,7 @@ def test_rows_are_streamed() -> None:
         "assert sum(map(len, Result(c, '', ('a',), ('VARCHAR',)).rows())) == 100000\n"
         "print(peak() - before)\n"
     )
-    grown = int(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    )
+    grown = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert grown < 400, f"{grown} MB"
 
 

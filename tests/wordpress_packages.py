@@ -34,9 +34,7 @@ def which(name: str) -> str | None:
     return shutil.which(name, path=PATH)
 
 
-def run(
-    *command: str | Path, stdin: str = "", env: dict[str, str] | None = None, cwd: Path | None = None
-) -> bytes:
+def run(*command: str | Path, stdin: str = "", env: dict[str, str] | None = None, cwd: Path | None = None) -> bytes:
     """The output of a command; its error text in a RuntimeError if it fails."""
     done = subprocess.run(
         [which(str(command[0])) or str(command[0]), *map(str, command[1:])],
@@ -87,14 +85,10 @@ def ensure_programs() -> None:
 
 def _codename() -> str:
     with suppress(OSError):
-        release = dict(
-            line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line
-        )
+        release = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
         if release.get("ID") == "debian" and "VERSION_CODENAME" in release:
             return release["VERSION_CODENAME"].strip('"')
-    raise WordPressUnavailable(
-        "the test WordPress comes from Debian's package `wordpress`; this is not Debian"
-    )
+    raise WordPressUnavailable("the test WordPress comes from Debian's package `wordpress`; this is not Debian")
 
 
 def _debian_sources(suite: str, codename: str, target: Path) -> None:
@@ -109,9 +103,7 @@ def _debian_sources(suite: str, codename: str, target: Path) -> None:
     folder = Path("/etc/apt/sources.list.d")
     for path in [Path("/etc/apt/sources.list"), *sorted(folder.glob("*.list"))]:
         for line in path.read_text().splitlines() if path.exists() else []:
-            if (match := re.match(r"(deb\s+(?:\[[^]]*\]\s+)?\S+\s+)(\S+)(\s.*\bmain\b.*)", line)) and wanted(
-                match[2]
-            ):
+            if (match := re.match(r"(deb\s+(?:\[[^]]*\]\s+)?\S+\s+)(\S+)(\s.*\bmain\b.*)", line)) and wanted(match[2]):
                 lines.append(f"{match[1]}{wanted(match[2])}{match[3]}")
     for path in sorted(folder.glob("*.sources")):
         for stanza in re.split(r"\n\s*\n", path.read_text()):
@@ -171,9 +163,7 @@ def _download(suite: str, codename: str, cache: Path, name: str) -> Tree:
         facts = dict(re.findall(r"\$(\w+)\s*=\s*'([^']+)'", source))
         have = run("php", "-r", "echo PHP_VERSION;").decode()
         if _numbers(facts["required_php_version"]) > _numbers(have):
-            raise RuntimeError(
-                f"WordPress {facts['wp_version']} wants PHP {facts['required_php_version']}, not {have}"
-            )
+            raise RuntimeError(f"WordPress {facts['wp_version']} wants PHP {facts['required_php_version']}, not {have}")
         (root / "wp-config.php").write_text("<?php require getenv('WPX_CONFIG');\n")
         about = {
             "version": facts["wp_version"],
@@ -204,6 +194,4 @@ def unpacked_tree(version: Version, cache: Path) -> Tree:
             return _download(suite, codename, cache, name)
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             reasons.append(f"{suite}: {error}")
-    raise WordPressUnavailable(
-        f"no {version} WordPress could be downloaded and unpacked; " + "; ".join(reasons)
-    )
+    raise WordPressUnavailable(f"no {version} WordPress could be downloaded and unpacked; " + "; ".join(reasons))

@@ -250,9 +250,7 @@ def _snapshot(tree: Tree, cache: Path) -> Path:
         )
         env = _php_environment(tree, work, f"http://{SEED_HOST}")
         run(*_php_command(work, PHP_FILES / "install.php"), env=env)
-        said = run(
-            *_php_command(work, PHP_FILES / "run.php"), env=env, stdin=f"require '{PHP_FILES}/seed.php';"
-        )
+        said = run(*_php_command(work, PHP_FILES / "run.php"), env=env, stdin=f"require '{PHP_FILES}/seed.php';")
         if said.strip():
             raise RuntimeError(f"seed.php said: {said.decode(errors='replace')[:2000]}")
         processes.end(database)
@@ -288,9 +286,7 @@ def _query(
 class WordPress:
     """A running site. Its administrator is admin / password; every other seeded user has that password too."""
 
-    def __init__(
-        self, tree: Tree, snapshot: Path, permalinks: Permalinks, port: int | None, lifetime_s: float
-    ) -> None:
+    def __init__(self, tree: Tree, snapshot: Path, permalinks: Permalinks, port: int | None, lifetime_s: float) -> None:
         self.version = tree.version
         self.permalinks = permalinks
         self._tree, self._snapshot, self._owner = tree, snapshot, os.getpid()
@@ -300,11 +296,7 @@ class WordPress:
         try:
             self._serve(port)
             self._restore()
-            rest = (
-                "/wp-json/?_fields=namespaces"
-                if permalinks == "pretty"
-                else "/?rest_route=/&_fields=namespaces"
-            )
+            rest = "/wp-json/?_fields=namespaces" if permalinks == "pretty" else "/?rest_route=/&_fields=namespaces"
             with urllib.request.urlopen(self.url + rest, timeout=60) as answer:
                 json.load(answer)
         except BaseException:
@@ -339,9 +331,7 @@ class WordPress:
                 chosen = port
             self.site, self.url = f"127.0.0.1:{chosen}", f"http://127.0.0.1:{chosen}"
             self._env = _php_environment(self._tree, self._work, self.url)
-            command = _php_command(
-                self._work, "-S", self.site, "-t", self._tree.root, PHP_FILES / "router.php"
-            )
+            command = _php_command(self._work, "-S", self.site, "-t", self._tree.root, PHP_FILES / "router.php")
             server = self._processes.start(command, log, self._env)
             try:
                 _wait_for("php -S", lambda: b" started" in log.read_bytes(), server, log)
@@ -430,9 +420,7 @@ class WordPress:
 
     def export_wxr(self) -> bytes:
         """What Tools > Export > All content would download."""
-        return self._php(
-            "require_once ABSPATH . 'wp-admin/includes/export.php'; export_wp(['content' => 'all']);"
-        )
+        return self._php("require_once ABSPATH . 'wp-admin/includes/export.php'; export_wp(['content' => 'all']);")
 
     def log(self) -> str:
         """The log of PHP's server: one line per request (`[200]: GET /…`), and PHP's own errors."""

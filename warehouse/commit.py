@@ -1,4 +1,4 @@
-"""The one write path. Order of durability for a batch: raw, quarantine, entities, documents with their watermark.
+"""The one write path. Order of durability for a batch: raw, entities, quarantine, documents with their watermark.
 
 Every commit is optimistic: read what is known of the batch's keys at one table version, append what that leaves,
 and name the site in a Delta application transaction, so that of two writers to one site the later one fails, rereads
@@ -125,13 +125,16 @@ def _versions(narrow: list[Row], heads: dict[Key, Row]) -> tuple[dict[int, Row],
         number of public documents of each (site, kind) moves.
     """
     now = utcnow()
+    last = {(row["site"], row["kind"], row["id"], row["modified_at"]): n for n, row in enumerate(narrow)}
     chosen: dict[int, Row] = {}
     outcomes: list[str] = []
     balance: Counter[tuple[str, str]] = Counter()
     for position, row in enumerate(narrow):
         key = (row["site"], row["kind"], row["id"])
         head = heads.get(key)
-        if head is not None and not supersedes({**row, "fetched_at": row["valid_from"]}, head):
+        # A file that tells one state twice would flip between the two at every rerun: its last word counts.
+        is_repeated = row["source"] != "rest" and last[*key, row["modified_at"]] > position
+        if is_repeated or (head is not None and not supersedes({**row, "fetched_at": row["valid_from"]}, head)):
             outcomes.append("unchanged")
             continue
         outcomes.append("new" if head is None else "changed")

@@ -70,9 +70,7 @@ def export(lake: Lake, *, where: str | None, format: str, output: str) -> int:
         LakeError: the lake cannot be read or the disk failed.
     """
     if format not in FORMATS:
-        raise UsageError(
-            f"There is no export format {format}.", remedy=f"Choose one of {', '.join(FORMATS)}."
-        )
+        raise UsageError(f"There is no export format {format}.", remedy=f"Choose one of {', '.join(FORMATS)}.")
     # Before the work, so that a wrong path is told at once.
     destination(output, lake.root)
     # One thread: the documents pass through one hand anyway, and each more would hold buffers of its own.
@@ -80,9 +78,7 @@ def export(lake: Lake, *, where: str | None, format: str, output: str) -> int:
         return interruptible(connection, lambda: _save(connection, where, format, output, lake.root))
 
 
-def _save(
-    connection: duckdb.DuckDBPyConnection, where: str | None, format: str, output: str, lake_root: str
-) -> int:
+def _save(connection: duckdb.DuckDBPyConnection, where: str | None, format: str, output: str, lake_root: str) -> int:
     result = _Sorted(connection, _from(where))
     if format == "markdown":
         return _save_folder(result, output, lake_root)
@@ -159,9 +155,7 @@ def _parts(reader: pa.RecordBatchReader, edges: list[tuple[Any, ...]]) -> Iterat
         for batch in reader:
             chosen: dict[int, list[int]] = {}
             # Text compares by code point in Python and by byte in DuckDB and Arrow, which is the same order.
-            for position, key in enumerate(
-                zip(*(batch.column(name).to_pylist() for name in _KEY), strict=True)
-            ):
+            for position, key in enumerate(zip(*(batch.column(name).to_pylist() for name in _KEY), strict=True)):
                 chosen.setdefault(bisect_right(edges, key), []).append(position)
             for part, positions in chosen.items():
                 writers[part].write_batch(batch.take(pa.array(positions, pa.int32())))
@@ -180,9 +174,7 @@ def _save_folder(result: Rows, output: str, lake_root: str) -> int:
     if path.exists() and not path.is_dir():
         raise UsageError(f"Cannot write {output}: it is a file.", remedy="Name a folder for markdown.")
     if path.is_dir() and any(path.iterdir()) and not (path / _MARKER).is_file():
-        raise UsageError(
-            f"Cannot write {output}: the folder holds other files.", remedy="Name a new or empty folder."
-        )
+        raise UsageError(f"Cannot write {output}: the folder holds other files.", remedy="Name a new or empty folder.")
     building = path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(3)}")
     try:
         building.mkdir()
@@ -190,13 +182,9 @@ def _save_folder(result: Rows, output: str, lake_root: str) -> int:
         (building / _MARKER).write_text("Made by presslake export, which replaces this folder as a whole.\n")
         _swap(building, path)
     except PermissionError as error:
-        raise UsageError(
-            f"Cannot write {output}: permission denied.", remedy="Choose another place."
-        ) from error
+        raise UsageError(f"Cannot write {output}: permission denied.", remedy="Choose another place.") from error
     except OSError as error:
-        raise LakeError(
-            f"Cannot write {output}: {error.strerror or error}.", remedy="Nothing was replaced."
-        ) from error
+        raise LakeError(f"Cannot write {output}: {error.strerror or error}.", remedy="Nothing was replaced.") from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return count
@@ -235,15 +223,11 @@ def _body(markdown: str | None) -> str:
 
 def _write_new(folder: Path, document: dict[str, Any], text: str) -> None:
     """Write under the first free name; rows come in a fixed order, so names come out the same each time."""
-    digest = hashlib.sha256(
-        "\0".join((document["site"], document["kind"], document["id"])).encode()
-    ).hexdigest()
+    digest = hashlib.sha256("\0".join((document["site"], document["kind"], document["id"])).encode()).hexdigest()
     stem = document["slug"] or document["id"]
     for suffix in ("", "-" + digest[:8], "-" + digest):
         try:
-            with open(
-                folder / (safe_name(stem, suffix + ".md")), "x", encoding="utf-8", newline="\n"
-            ) as file:
+            with open(folder / (safe_name(stem, suffix + ".md")), "x", encoding="utf-8", newline="\n") as file:
                 file.write(text)
             return
         except FileExistsError:

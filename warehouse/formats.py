@@ -129,13 +129,9 @@ def replacing(output: str, *, lake_root: str | None = None) -> Iterator[BinaryIO
     except BrokenPipeError:
         raise
     except PermissionError as error:
-        raise UsageError(
-            f"Cannot write {output}: permission denied.", remedy="Choose another place."
-        ) from error
+        raise UsageError(f"Cannot write {output}: permission denied.", remedy="Choose another place.") from error
     except OSError as error:
-        raise LakeError(
-            f"Cannot write {output}: {error.strerror or error}.", remedy="Nothing was replaced."
-        ) from error
+        raise LakeError(f"Cannot write {output}: {error.strerror or error}.", remedy="Nothing was replaced.") from error
     finally:
         if is_plain:
             building.unlink(missing_ok=True)
@@ -153,9 +149,7 @@ def destination(output: str, lake_root: str | None) -> Path:
     if lake_root is not None and "://" not in lake_root:
         root = Path(os.path.realpath(os.path.expanduser(lake_root)))
         if path == root or root in path.parents:
-            raise UsageError(
-                f"Cannot write {output}: it lies inside the lake.", remedy="Choose another place."
-            )
+            raise UsageError(f"Cannot write {output}: it lies inside the lake.", remedy="Choose another place.")
     return path
 
 

@@ -180,9 +180,7 @@ def run_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Result:
             connection.sql(statement.query)
         last = statements[-1].query
         description = connection.execute(last).description or []
-        return Result(
-            connection, last, tuple(c[0] for c in description), tuple(str(c[1]) for c in description)
-        )
+        return Result(connection, last, tuple(c[0] for c in description), tuple(str(c[1]) for c in description))
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T]) -> T:
@@ -278,9 +276,7 @@ def _check_tree(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
             raise _refusal(node.removesuffix("_NODE").removesuffix("_QUERY"))
         for name in (part.get("function_name"), part.get("table_name")):
             if isinstance(name, str) and _FUNCTIONS.fullmatch(name.lower()):
-                raise UsageError(
-                    f"presslake sql refuses {name.lower()}.", remedy="Read the views: SHOW TABLES."
-                )
+                raise UsageError(f"presslake sql refuses {name.lower()}.", remedy="Read the views: SHOW TABLES.")
 
 
 def _check_words(sql: str) -> None:
@@ -315,9 +311,7 @@ def _word_at(sql: str, offset: int) -> str:
 def _refusal(sql: str) -> UsageError:
     bare = re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL).strip(" \t\r\n;(")
     word = re.match(r"\w+", bare)
-    return UsageError(
-        f"presslake sql refuses {word[0].upper() if word else 'this statement'}.", remedy=_REMEDY
-    )
+    return UsageError(f"presslake sql refuses {word[0].upper() if word else 'this statement'}.", remedy=_REMEDY)
 
 
 @contextmanager

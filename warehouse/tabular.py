@@ -43,9 +43,7 @@ def write_table(result: Rows, write: Callable[[str], object], *, width: int | No
     write(_GAP.join("─" * size for _, size, _ in kept) + "\n")
     for row in shown:
         cells = [
-            _styled_null(null, size, is_right, style)
-            if row[i] is None
-            else _fit(readable(row[i]), size, is_right)
+            _styled_null(null, size, is_right, style) if row[i] is None else _fit(readable(row[i]), size, is_right)
             for i, size, is_right in kept
         ]
         write(_GAP.join(cells).rstrip() + "\n")
@@ -74,13 +72,9 @@ def _layout(result: Rows, shown: Sequence[tuple[Any, ...]], width: int | None) -
         sizes = [min(size, _CELL_WIDTH) for size in natural]
     else:
         room = max(width, 10)
-        least = [
-            size if rigid else min(size, _NARROWEST) for size, rigid in zip(natural, is_rigid, strict=True)
-        ]
+        least = [size if rigid else min(size, _NARROWEST) for size, rigid in zip(natural, is_rigid, strict=True)]
         count = _fitting(least, room)
-        sizes = _shrunk(
-            [min(s, room) for s in natural[:count]], least[:count], room - len(_GAP) * (count - 1)
-        )
+        sizes = _shrunk([min(s, room) for s in natural[:count]], least[:count], room - len(_GAP) * (count - 1))
     return [(i, size, bool(_RIGHT.match(result.types[i]))) for i, size in enumerate(sizes)]
 
 
