@@ -211,7 +211,7 @@ def _quarantine_show(given: argparse.Namespace) -> int:
 
 
 def _doctor(given: argparse.Namespace) -> int:
-    from flows.doctor import examine
+    from flows.wordpress.doctor import examine
 
     found = examine(given.url, Settings.load())
     if given.json:

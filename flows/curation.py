@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows import wxr, wxritems
-from flows.entities import embedded_rows, entity_row
-from flows.files import FEED_ITEM, HTML, JSON, MARKDOWN, WXR_HEADER, WXR_ITEM, document_stem
-from flows.payload import decode, decode_text
-from flows.posts import document_row, post_row
+from flows.readers import wxr
+from flows.readers.files import FEED_ITEM, HTML, JSON, MARKDOWN, WXR_HEADER, WXR_ITEM, document_stem
+from flows.readers.payload import decode, decode_text
+from flows.rows import wxritems
+from flows.rows.entities import embedded_rows, entity_row
+from flows.rows.posts import document_row, post_row
 from schemas.columns import Row
 from schemas.errors import RecordError
 from schemas.records import RawRecord
@@ -83,7 +84,7 @@ def _header(record: RawRecord) -> wxr.Header:
 
 def _html(record: RawRecord) -> Curated:
     # Trafilatura takes most of a second to import: only those who bring pages pay for it.
-    from flows.pages import decode_html, extract_page
+    from flows.extraction.pages import decode_html, extract_page
 
     page = extract_page(decode_html(record.payload), url=record.context.get("url"), now=record.fetched_at)
     image = page.image_url
@@ -106,8 +107,8 @@ def _html(record: RawRecord) -> Curated:
 
 
 def _markdown(record: RawRecord) -> Curated:
-    from flows.frontmatter import columns_of
-    from flows.plaintext import extract_markdown
+    from flows.extraction.plaintext import extract_markdown
+    from flows.rows.frontmatter import columns_of
 
     found = extract_markdown(decode_text(record.payload), fallback_title=document_stem(record.id))
     row = document_row(
@@ -118,7 +119,7 @@ def _markdown(record: RawRecord) -> Curated:
 
 
 def _text(record: RawRecord) -> Curated:
-    from flows.plaintext import extract_plain_text
+    from flows.extraction.plaintext import extract_plain_text
 
     found = extract_plain_text(decode_text(record.payload), fallback_title=document_stem(record.id))
     row = document_row(
@@ -140,7 +141,7 @@ def _with_text(row: Row) -> Row:
 
 
 def _feed_item(record: RawRecord) -> Curated:
-    from flows.feeds import item_row
+    from flows.rows.feeds import item_row
 
     return Curated("documents", item_row(record))
 

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flows.batches import ahead, gathered
-from flows.files import FileOptions, read
 from flows.pipeline import Pipeline
+from flows.readers.files import FileOptions, read
 from flows.settings import Settings
 from schemas.columns import Row
 from schemas.errors import BlockedSourceError, PresslakeError, SourceError
@@ -137,9 +137,9 @@ def _files(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
 
 def _website(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
     # Only those who fetch pay for the HTTP stack's import.
-    from flows.discovery import discover
-    from flows.retrieval import Client
-    from flows.wordpress import Options, SiteIngest
+    from flows.wordpress.discovery import discover
+    from flows.wordpress.ingestion import Options, SiteIngest
+    from flows.wordpress.retrieval import Client
 
     options = Options(request.kinds, request.since, request.until, request.full)
     with Client(pipeline.settings, pipeline.settings.credentials, urlsplit(source.address).netloc) as client:
@@ -148,7 +148,7 @@ def _website(pipeline: Pipeline, source: Source, request: IngestRequest) -> None
         except BlockedSourceError as closed:
             if not closed.is_wordpress:
                 raise
-            from flows.fallback import PageIngest
+            from flows.wordpress.fallback import PageIngest
 
             PageIngest(client, pipeline, source.address, closed).run()
         else:

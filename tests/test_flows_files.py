@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows.files import FileOptions, read
 from flows.jobs import IngestRequest, Outcome, ingest
+from flows.readers.files import FileOptions, read
 from flows.settings import Settings
 from schemas.records import RawRecord, Rejection
 from schemas.sources import Source

@@ -11,8 +11,8 @@ import pytest
 from lxml import html as lxml_html
 from markdown_it import MarkdownIt
 
-from flows.autop import add_paragraphs
-from flows.fragments import Extracted, extract_fragment, plain_inline
+from flows.extraction.autop import add_paragraphs
+from flows.extraction.fragments import Extracted, extract_fragment, plain_inline
 
 RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -354,7 +354,7 @@ def test_hostile_repetition_ends(source: str) -> None:
 
 
 def test_import_is_quick_and_light() -> None:
-    code = "import flows.fragments, sys, json; print(json.dumps([m for m in sys.modules]))"
+    code = "import flows.extraction.fragments, sys, json; print(json.dumps([m for m in sys.modules]))"
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
     heavy = {"trafilatura", "py3langid", "resiliparse", "prefect", "html_to_markdown", "numpy", "pyarrow"}
     assert heavy.isdisjoint(loaded)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flows.language import cjk_characters, content_sha256, language, reading_time_s, word_count
+from flows.extraction.language import cjk_characters, content_sha256, language, reading_time_s, word_count
 
 ENGLISH = "The council met on Tuesday evening to discuss the future of the old mill, and nobody could agree. "
 GERMAN = "Der Rat traf sich am Dienstagabend, um über die Zukunft der alten Mühle zu sprechen, ohne Einigung. "
@@ -107,7 +107,7 @@ def test_fingerprint_is_stable() -> None:
 
 
 def test_the_model_is_loaded_only_when_needed() -> None:
-    code = "import flows.language as l, sys, json; l.word_count('a b'); l.content_sha256('a', 'b'); " \
+    code = "import flows.extraction.language as l, sys, json; l.word_count('a b'); l.content_sha256('a', 'b'); " \
            "l.language('hi');" \
            "print(json.dumps(list(sys.modules)))"  # fmt: skip
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.files import FileOptions, read
+from flows.readers.files import FileOptions, read
 from schemas.errors import SourceError
 from schemas.records import RawRecord, Rejection
 from schemas.sources import Source

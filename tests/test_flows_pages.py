@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.page_metadata import parse_date
-from flows.pages import decode_html, extract_page
+from flows.extraction.page_metadata import parse_date
+from flows.extraction.pages import decode_html, extract_page
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 SENTENCES = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.payload import decode, decode_text, in_utf8, lines, salvage, slices
+from flows.readers.payload import decode, decode_text, in_utf8, lines, salvage, slices
 from schemas.errors import RecordError
 
 ODD = b'{ "id" : 7,\t"title":"caf\\u00e9 \\/ \xc3\xa9" , "n":1.50}'

@@ -6,7 +6,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from flows.plaintext import extract_markdown, extract_plain_text, looks_like_markdown
+from flows.extraction.plaintext import extract_markdown, extract_plain_text, looks_like_markdown
 
 ARTICLE = """How the Mill Was Saved
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from lakes import ingested, query, stream
 
-from flows.discovery import discover
-from flows.retrieval import Client
 from flows.settings import Settings
+from flows.wordpress.discovery import discover
+from flows.wordpress.retrieval import Client
 
 KINDS = ("post", "page", "recipe", "event")
 
@@ -188,17 +188,55 @@ def test_a_window_takes_what_was_published_in_it(wordpress: Any, settings: Setti
     assert len(wanted) >= 90
 
 
-@pytest.mark.parametrize("closed", ["rest_authentication_errors", "html"])
-def test_a_closed_api_is_named_with_the_remedy(wordpress: Any, settings: Settings, closed: str) -> None:
-    code = (
-        "add_filter('rest_authentication_errors', fn() => new WP_Error('rest_disabled', 'Closed.', ['status' => 401]));"
-        if closed == "rest_authentication_errors"
-        else "add_filter('rest_pre_serve_request', function () { header('Content-Type: text/html');"
-        " echo '<html>Just a moment</html>'; return true; });"
+CLOSED = (
+    "add_filter('rest_authentication_errors', fn() => new WP_Error('rest_disabled', 'Closed.', ['status' => 401]));"
+)
+CHALLENGE = (
+    "add_filter('rest_pre_serve_request', function () { header('Content-Type: text/html');"
+    " echo '<html>Just a moment</html>'; return true; });"
+)
+
+
+def test_a_closed_api_with_nothing_else_is_named_with_the_remedy(wordpress: Any, settings: Settings) -> None:
+    no_pages = (
+        "add_filter('wp_sitemaps_enabled', '__return_false'); add_action('do_feed_rss2', fn() => wp_die('no'), 1);"
     )
-    wordpress.add_plugin("closed", code)
+    for code in (CLOSED, CHALLENGE):
+        wordpress.add_plugin("closed", code + no_pages)
+        outcome = ingested(settings, wordpress.url)
+        ((_, error),) = outcome.failures
+        assert outcome.exit_code == 1
+        assert "closed" in str(error) and "PRESSLAKE_APP_PASSWORD" in str(error)
+        assert "\n" not in str(error)
+
+
+def test_a_closed_api_is_read_through_the_feed_and_merges_when_it_opens(wordpress: Any, settings: Settings) -> None:
+    wordpress.add_plugin("closed", CLOSED + "add_filter('wp_sitemaps_enabled', '__return_false');")
     outcome = ingested(settings, wordpress.url)
-    ((_, error),) = outcome.failures
-    assert outcome.exit_code == 1
-    assert "closed" in str(error) and "PRESSLAKE_APP_PASSWORD" in str(error)
-    assert "\n" not in str(error)
+    assert outcome.exit_code == 3
+    row = stream(outcome, "posts")
+    assert row["completeness"] == "partial" and "feed" in row["reason"] and "rest_disabled" in row["reason"]
+    assert query(settings.lake, "SELECT DISTINCT source FROM documents") == [{"source": "feed"}]
+    ids = {r["id"] for r in query(settings.lake, "SELECT id FROM documents")}
+    assert ids == published(wordpress, "post").keys()
+    wordpress.add_plugin("closed", "")
+    opened = ingested(settings, wordpress.url)
+    assert stream(opened, "posts")["new"] == 0
+    assert_agree(wordpress, settings.lake)
+    assert query(settings.lake, "SELECT DISTINCT source FROM documents") == [{"source": "rest"}]
+
+
+@pytest.mark.timeout(300)
+def test_a_closed_api_is_read_through_its_sitemap_s_pages(wordpress: Any, settings: Settings) -> None:
+    wordpress.php(
+        "global $wpdb; $keep = get_posts(['numberposts' => 12, 'fields' => 'ids']);"
+        '$wpdb->query(\'UPDATE wp_posts SET post_status = "draft" WHERE post_type = "post" AND ID NOT IN (\''
+        " . implode(',', $keep) . ')');"
+    )
+    wordpress.add_plugin("closed", CLOSED)
+    outcome = ingested(settings, wordpress.url)
+    assert outcome.exit_code == 3
+    rows = query(settings.lake, "SELECT * FROM documents WHERE kind = 'post'")
+    assert {r["id"] for r in rows} == published(wordpress, "post").keys()
+    assert {r["source"] for r in rows} == {"sitemap"}
+    assert all(r["published_at"] or r["date_quality"] == "implausible" for r in rows)

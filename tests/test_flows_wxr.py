@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.jobs import IngestRequest, Outcome, ingest
+from flows.readers.wxr import children, is_wxr, parse_header, parse_item, split
 from flows.settings import Settings
-from flows.wxr import children, is_wxr, parse_header, parse_item, split
 from schemas.errors import RecordError
 
 HEAD = """<?xml version="1.0" encoding="UTF-8" ?>

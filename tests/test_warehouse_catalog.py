@@ -79,7 +79,8 @@ def test_search_ranks_the_better_match_first(lake: Lake) -> None:
     commit_documents(
         lake,
         table(
-            row(1, "The ferry leaves at noon. The ferry returns at four."), row(2, "A ferry was seen once among many other things."),
+            row(1, "The ferry leaves at noon. The ferry returns at four."),
+            row(2, "A ferry was seen once among many other things."),
             row(3, "Nothing of the kind."), row(4, "Tea.", title="Ferry timetable"),
         ),
     )  # fmt: skip

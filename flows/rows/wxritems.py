@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from flows.fragments import EXTRACTOR, Extracted, extract_fragment, plain_inline
-from flows.moments import judged, moment
-from flows.posts import document_row
-from flows.wxr import Header, children, named
+from flows.extraction.fragments import EXTRACTOR, Extracted, extract_fragment, plain_inline
+from flows.readers.wxr import Header, children, named
+from flows.rows.moments import judged, moment
+from flows.rows.posts import document_row
 from schemas.columns import Row
 from schemas.keys import entity_state, site_bucket
 from schemas.records import RawRecord

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, SupportsIndex
 
-from flows.escaping import escape_line_starts, escape_text
-from flows.fragments import Extracted, walker_for
-from flows.walker import Block, Walker, joined_markdown, joined_text
+from flows.extraction.escaping import escape_line_starts, escape_text
+from flows.extraction.fragments import Extracted, walker_for
+from flows.extraction.walker import Block, Walker, joined_markdown, joined_text
 
 _NOT_WORDS: Final = re.compile(r"[\W_]+")
 _LIST_SIGN: Final = re.compile(r"^\s*(?:[-*•]|\d{1,9}[.)])\s+")

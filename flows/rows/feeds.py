@@ -8,9 +8,9 @@ from typing import Any
 
 from lxml import etree
 
-from flows.fragments import EXTRACTOR, extract_fragment, plain_inline
-from flows.posts import document_row
-from flows.wxr import children, named
+from flows.extraction.fragments import EXTRACTOR, extract_fragment, plain_inline
+from flows.readers.wxr import children, named
+from flows.rows.posts import document_row
 from schemas.columns import Row
 from schemas.errors import RecordError
 from schemas.records import RawRecord

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flows.moments import naive
-from flows.streams import Stream
-from flows.wpapi import Listing, WordPress, as_parameter
+from flows.rows.moments import naive
+from flows.wordpress.api import Listing, WordPress, as_parameter
+from flows.wordpress.streams import Stream
 from schemas.errors import SourceError, TransientSourceError
 
 # modified_after compares the site's local time: a zone change moves it by up to a day, summer time by an hour.

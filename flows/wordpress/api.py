@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flows.payload import decode, salvage, slices
-from flows.retrieval import Answer, Client
+from flows.readers.payload import decode, salvage, slices
+from flows.wordpress.retrieval import Answer, Client
 from schemas.errors import BlockedSourceError, RecordError, SourceError, TransientSourceError
 
 Params = Mapping[str, Any]

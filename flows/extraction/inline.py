@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flows.blocks import preformatted
-from flows.escaping import code_span, escape_text, image, link
-from flows.walker import BLOCK_TAGS, Block, Element, Rule, Walker, host_of
+from flows.extraction.blocks import preformatted
+from flows.extraction.escaping import code_span, escape_text, image, link
+from flows.extraction.walker import BLOCK_TAGS, Block, Element, Rule, Walker, host_of
 
 _BACKLINKS: Final = frozenset(("↩", "↩︎", "↩️", "⤴", "⏎", "↑", "^", "⬆", "⇧"))
 _RAISED: Final = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ")

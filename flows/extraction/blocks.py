@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flows.escaping import code_block, escape_heading, escape_line_starts
-from flows.walker import Block, Element, Rule, Walker, joined_text
+from flows.extraction.escaping import code_block, escape_heading, escape_line_starts
+from flows.extraction.walker import Block, Element, Rule, Walker, joined_text
 
 _CODE_LANGUAGE: Final = re.compile(r"(?:^|[\s;])(?:language-|lang-|lang:|brush:\s*)([\w+#.-]+)")
 

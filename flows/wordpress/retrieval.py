@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from flows.pace import Pace, is_loopback
 from flows.settings import Settings
+from flows.wordpress.pace import Pace, is_loopback
 from schemas.errors import SourceError, TransientSourceError
 
 _RETRYABLE = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}

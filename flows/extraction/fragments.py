@@ -1,6 +1,6 @@
 """HTML fragments (a post's `content.rendered`, an export's `content:encoded`) to text and Markdown.
 
-Imports lxml and nothing heavier. The tree is parsed once and walked once (`flows.walker`).
+Imports lxml and nothing heavier. The tree is parsed once and walked once (`flows.extraction.walker`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from lxml import etree
 
-from flows.blocks import BLOCK_RULES
-from flows.escaping import escape_line_starts, escape_text
-from flows.inline import INLINE_RULES
-from flows.shortcodes import closing_names, expand_known
-from flows.tables import table
-from flows.walker import Walker, joined_markdown, joined_text
+from flows.extraction.blocks import BLOCK_RULES
+from flows.extraction.escaping import escape_line_starts, escape_text
+from flows.extraction.inline import INLINE_RULES
+from flows.extraction.shortcodes import closing_names, expand_known
+from flows.extraction.tables import table
+from flows.extraction.walker import Walker, joined_markdown, joined_text
 
 # Raise the number whenever the same HTML would come out differently: stored rows name the rules they were
 # made by.
@@ -71,7 +71,7 @@ def extract_fragment(html: str, *, base_url: str | None = None, autop: bool = Fa
     """
     html = expand_known(html)
     if autop:
-        from flows.autop import add_paragraphs
+        from flows.extraction.autop import add_paragraphs
 
         html = add_paragraphs(html)
     data = clean_bytes(html)

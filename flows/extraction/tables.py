@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flows.walker import Block, Element, Walker, joined_text
+from flows.extraction.walker import Block, Element, Walker, joined_text
 
 _SECTIONS = ("thead", "tbody", "tfoot")
 _MAX_SPAN = 50

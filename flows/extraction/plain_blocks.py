@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from flows.boilerplate import words
+from flows.extraction.boilerplate import words
 
 _BULLET: Final = re.compile(
     r"^(?P<indent>\s*)(?P<sign>[•●○◦▪▫■□‣⁃∙·➢➤►✓✔*+–—-]|\(?\d{1,3}[.)]|[a-z]\))\s+(?P<item>\S.*)$"

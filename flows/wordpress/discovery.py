@@ -8,9 +8,9 @@ from html import unescape
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from flows.payload import decode, salvage
-from flows.retrieval import Answer, Client
-from flows.wpapi import WordPress, error_code, guard
+from flows.readers.payload import decode, salvage
+from flows.wordpress.api import WordPress, error_code, guard
+from flows.wordpress.retrieval import Answer, Client
 from schemas.errors import BlockedSourceError, RecordError, SourceError
 from schemas.keys import canonical_site
 

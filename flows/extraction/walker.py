@@ -17,9 +17,9 @@ from urllib.parse import urljoin
 
 from lxml import etree
 
-from flows.boilerplate import DROPPED_TAGS, is_boilerplate_class, is_boilerplate_id, is_hidden, words
-from flows.escaping import autolinked, escape_line_starts, escape_text, link
-from flows.shortcodes import strip_shortcodes
+from flows.extraction.boilerplate import DROPPED_TAGS, is_boilerplate_class, is_boilerplate_id, is_hidden, words
+from flows.extraction.escaping import autolinked, escape_line_starts, escape_text, link
+from flows.extraction.shortcodes import strip_shortcodes
 
 Element = Any  # lxml's elements carry no types
 

@@ -13,9 +13,9 @@ from html import unescape
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from flows.fragments import EXTRACTOR, Extracted, extract_fragment, plain_inline
-from flows.language import language, reading_time_s, word_count
-from flows.moments import judged, moment, zone
+from flows.extraction.fragments import EXTRACTOR, Extracted, extract_fragment, plain_inline
+from flows.extraction.language import language, reading_time_s, word_count
+from flows.rows.moments import judged, moment, zone
 from schemas.columns import Row
 from schemas.errors import RecordError
 from schemas.keys import canonical_site, content_sha256, site_bucket

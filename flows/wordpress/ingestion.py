@@ -17,15 +17,15 @@ from typing import Any
 from urllib.parse import urljoin
 
 from flows.batches import Batch, Gone, ahead
-from flows.crawl import OVERLAP, Crawler, Page, ParameterIgnored
-from flows.doctor import login
-from flows.files import JSON
-from flows.moments import moment, naive, zone
 from flows.names import Missing
-from flows.pace import crawl_delay_s
 from flows.pipeline import Pipeline
-from flows.streams import Stream, chosen, streams_of
-from flows.wpapi import WordPress, as_parameter
+from flows.readers.files import JSON
+from flows.rows.moments import moment, naive, zone
+from flows.wordpress.api import WordPress, as_parameter
+from flows.wordpress.crawl import OVERLAP, Crawler, Page, ParameterIgnored
+from flows.wordpress.doctor import login
+from flows.wordpress.pace import crawl_delay_s
+from flows.wordpress.streams import Stream, chosen, streams_of
 from schemas.errors import BlockedSourceError, SourceError, TransientSourceError
 from schemas.keys import cursor_id, from_micros, micros, public_count_id, watermark_id
 from schemas.records import RawRecord, Rejection

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from flows.moments import judged
+from flows.rows.moments import judged
 from schemas.columns import Row
 
 _MAPPED = {"title", "date", "lastmod", "updated", "author", "authors", "tags", "categories", "slug", "lang", "language",

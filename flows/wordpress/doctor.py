@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from flows.discovery import discover
-from flows.fragments import plain_inline
-from flows.retrieval import Client
+from flows.extraction.fragments import plain_inline
 from flows.settings import Settings
-from flows.streams import Stream, streams_of
-from flows.wpapi import WordPress
+from flows.wordpress.api import WordPress
+from flows.wordpress.discovery import discover
+from flows.wordpress.retrieval import Client
+from flows.wordpress.streams import Stream, streams_of
 from schemas.errors import SourceError
 from schemas.sources import Source
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from flows import wxr
-from flows.entities import table_of
-from flows.localfiles import BROKEN_ARCHIVE, Found, chunks, find, legible
-from flows.payload import UTF16_MARKS, Slices, decode, decode_text, in_utf8, lines, slices
-from flows.posts import site_of
+from flows.readers import wxr
+from flows.readers.localfiles import BROKEN_ARCHIVE, Found, chunks, find, legible
+from flows.readers.payload import UTF16_MARKS, Slices, decode, decode_text, in_utf8, lines, slices
+from flows.rows.entities import table_of
+from flows.rows.posts import site_of
 from schemas.errors import RecordError
 from schemas.keys import canonical_site
 from schemas.records import RawRecord, Rejection
@@ -228,7 +228,7 @@ def sniff(head: bytes, path: str) -> str:
     is_page = head.lstrip().startswith(b"<") and _PAGE_START.search(head[:4096])
     if _XML_START.match(head) and not is_page:
         raise RecordError("unsupported_format", f"{path} is XML of a kind that is not read. Convert it to HTML.")
-    from flows.plaintext import looks_like_markdown
+    from flows.extraction.plaintext import looks_like_markdown
 
     # Markdown may begin with HTML of its own, and many a README does.
     start = re.sub(rb"^(?:\s*<!--.*?-->)*\s*", b"", head, flags=re.DOTALL)

@@ -8,9 +8,9 @@ from html import unescape
 from typing import Any
 from urllib.parse import unquote
 
-from flows.fragments import extract_fragment, plain_inline
-from flows.moments import moment, zone
-from flows.posts import _embedded_terms, _id, _rendered, _size, embedded, shape_of
+from flows.extraction.fragments import extract_fragment, plain_inline
+from flows.rows.moments import moment, zone
+from flows.rows.posts import _embedded_terms, _id, _rendered, _size, embedded, shape_of
 from schemas.columns import Row
 from schemas.keys import entity_state, site_bucket
 from schemas.records import RawRecord

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urljoin
 
-from flows.fragments import plain_inline
+from flows.extraction.fragments import plain_inline
 
 Element = Any  # lxml's elements carry no types
 

@@ -1,7 +1,7 @@
 """Whole HTML pages, for sites without an API: what is the article, and what the page says about it.
 
 trafilatura chooses the article; resiliparse is the second opinion where trafilatura found hardly anything; on
-WordPress pages the theme's content container is a third. `flows.page_alignment` turns the choice into
+WordPress pages the theme's content container is a third. `flows.extraction.page_alignment` turns the choice into
 content.
 """
 
@@ -16,10 +16,10 @@ from typing import Any, Final
 from lxml import etree
 from lxml import html as lxml_html
 
-from flows.charsets import decode_html
-from flows.fragments import EXTRACTOR, Extracted, clean_bytes, extract_tree, plain_inline
-from flows.page_alignment import walked
-from flows.page_metadata import (
+from flows.extraction.charsets import decode_html
+from flows.extraction.fragments import EXTRACTOR, Extracted, clean_bytes, extract_tree, plain_inline
+from flows.extraction.page_alignment import walked
+from flows.extraction.page_metadata import (
     canonical_url,
     declared_language,
     lead_image,

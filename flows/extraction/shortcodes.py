@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flows.boilerplate import words
+from flows.extraction.boilerplate import words
 
 # `[name]`, `[/name]`, `[name a="x"]`; a doubled `[[gallery]]` is escaped.
 _TAG: Final = re.compile(r"(?<!\[)\[(/?)([A-Za-z][\w-]{1,60})((?:[ \t\n\xa0]|=)[^\[\]]*)?(/?)\]")

@@ -16,10 +16,10 @@ from urllib.parse import urljoin, urlsplit
 from lxml import etree
 
 from flows.batches import ahead, gathered
-from flows.files import FEED_ITEM, HTML
 from flows.pipeline import Pipeline
-from flows.retrieval import Answer, Client
-from flows.wxr import clean
+from flows.readers.files import FEED_ITEM, HTML
+from flows.readers.wxr import clean
+from flows.wordpress.retrieval import Answer, Client
 from schemas.errors import BlockedSourceError, SourceError
 from schemas.keys import canonical_site
 from schemas.records import RawRecord, Rejection

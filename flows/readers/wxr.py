@@ -13,7 +13,7 @@ from typing import Any
 
 from lxml import etree
 
-from flows.payload import decode_text
+from flows.readers.payload import decode_text
 from schemas.errors import RecordError
 
 _CDATA, _CDATA_END = b"<![CDATA[", b"]]>"

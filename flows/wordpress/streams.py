@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flows.files import INTERNAL_KINDS
-from flows.wpapi import WordPress
+from flows.readers.files import INTERNAL_KINDS
+from flows.wordpress.api import WordPress
 from schemas.errors import SourceError, UsageError
 
 # Types and taxonomies that plug-ins and core keep for themselves, next to ``INTERNAL_KINDS``.

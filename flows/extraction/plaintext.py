@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from flows.escaping import autolinked, escape_line_starts
-from flows.fragments import Extracted, clean, extract_fragment
-from flows.plain_blocks import PlainBlock, blocks_of, folded, is_title_line
+from flows.extraction.escaping import autolinked, escape_line_starts
+from flows.extraction.fragments import Extracted, clean, extract_fragment
+from flows.extraction.plain_blocks import PlainBlock, blocks_of, folded, is_title_line
 
 _MARKDOWN_SUFFIXES: Final = (".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".mdx", ".qmd", ".rmd")
 _FRONT_MATTER: Final = re.compile(
