@@ -8,11 +8,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flows.settings import Settings
 from schemas.errors import UsageError
+from schemas.sources import parse_time
 
 if TYPE_CHECKING:
     from flows.jobs import IngestRequest, Outcome
@@ -34,22 +34,6 @@ def _settings(given: argparse.Namespace, **more: Any) -> Settings:
     return Settings.load(lake=getattr(given, "lake", None), **more)
 
 
-def moment(text: str | None, name: str) -> datetime | None:
-    """Return a time given on the command line; without zone it is UTC.
-
-    Raises:
-        UsageError: it is no ISO 8601 date or time.
-    """
-    if text is None:
-        return None
-    try:
-        value = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    except ValueError as error:
-        raise UsageError(f"--{name} cannot be {text!r}: it is no date.", remedy="Write 2024-03-15 or "
-                         "2024-03-15T09:30:00Z.") from error  # fmt: skip
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
-
-
 def _ingest(given: argparse.Namespace) -> int:
     from flows.jobs import IngestRequest, ingest
     from flows.progress import Progress
@@ -57,7 +41,7 @@ def _ingest(given: argparse.Namespace) -> int:
     settings = _settings(given, workers=given.workers)
     request = IngestRequest(
         tuple(given.sources), given.site, tuple((given.kinds or "").split(",")) if given.kinds else (),
-        moment(given.since, "since"), moment(given.until, "until"), given.full,
+        parse_time(given.since, "since"), parse_time(given.until, "until"), given.full,
     )  # fmt: skip
     if request.since and request.until and request.since >= request.until:
         raise UsageError("--since must be before --until.", remedy="The interval is closed-open.")
@@ -129,15 +113,19 @@ def _sql(given: argparse.Namespace) -> int:
 
         return prompt(lake)
     from warehouse.formats import format_of, save, write
-    from warehouse.query import connect, run_query
+    from warehouse.query import connect, interruptible, run_query
 
     query = given.query if given.query is not None else sys.stdin.read()
     with connect(lake) as connection:
-        result = run_query(connection, query)
-        if given.output is not None:
-            save(result, given.format or format_of(given.output), given.output, lake_root=lake)
-        else:
-            write(result, given.format or "table", sys.stdout, width=_width(), style=sys.stdout.isatty())
+
+        def answer() -> int:
+            result = run_query(connection, query)
+            if given.output is not None:
+                return save(result, given.format or format_of(given.output), given.output, lake_root=lake)
+            return write(result, given.format or "table", sys.stdout, width=_width(), style=sys.stdout.isatty())
+
+        # DuckDB does not hear Ctrl-C while its workers run.
+        interruptible(connection, answer)
     return 0
 
 
@@ -231,6 +219,14 @@ def _doctor(given: argparse.Namespace) -> int:
     return 3 if found.blocked else 0
 
 
+def _export(given: argparse.Namespace) -> int:
+    from warehouse.export import export
+
+    count = export(_lake(given), where=given.where, format=given.format, output=given.output)
+    print(f"{count} documents written to {given.output}", file=sys.stderr)
+    return 0
+
+
 def _publish(given: argparse.Namespace) -> int:
     from warehouse.catalog import catalog_path, publish
 
@@ -257,5 +253,6 @@ def _schema(given: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Command] = {
     "ingest": _ingest, "sql": _sql, "status": _status, "runs": _runs, "quarantine_list": _quarantine_list,
-    "quarantine_show": _quarantine_show, "publish": _publish, "schema": _schema, "doctor": _doctor,
+    "quarantine_show": _quarantine_show, "publish": _publish,
+    "export": _export, "schema": _schema, "doctor": _doctor,
 }  # fmt: skip

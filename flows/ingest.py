@@ -15,12 +15,12 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from flows.commands import moment
 from flows.jobs import IngestRequest, Outcome
 from flows.jobs import ingest as ingest_job
 from flows.settings import Settings
 from flows.summaries import markdown_summary
 from schemas.errors import PresslakeError
+from schemas.sources import parse_time
 from warehouse.ledger import StreamRun
 
 
@@ -93,7 +93,7 @@ def ingest(
     """
     settings = Settings.load(lake=lake and _absolute(lake), workers=workers)
     request = IngestRequest(
-        tuple(sources), site, tuple(kinds or ()), moment(since, "since"), moment(until, "until"), full
+        tuple(sources), site, tuple(kinds or ()), parse_time(since, "since"), parse_time(until, "until"), full
     )
     outcome = _perform(request, settings)
     if outcome.exit_code == 1:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
 from schemas.errors import UsageError
@@ -68,3 +69,20 @@ class Source:
     def looks_like_domain(self) -> bool:
         """Whether a path that does not exist was probably meant as a site, e.g. ``example.com``."""
         return self.kind == "files" and bool(_DOMAIN.match(self.address))
+
+
+def parse_time(text: str | None, name: str) -> datetime | None:
+    """Return a time that a user gave as ``name``; without zone it is UTC, without time the day's beginning.
+
+    Raises:
+        UsageError: it is no ISO 8601 date or time.
+    """
+    if not text:
+        return None
+    try:
+        value = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError as error:
+        raise UsageError(
+            f"{name} cannot be {text!r}: it is no date.", remedy="Write 2024-03-15 or 2024-03-15T09:30:00Z."
+        ) from error
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
