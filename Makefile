@@ -30,7 +30,7 @@ $(READY): pyproject.toml $(LOCK) .constraints/uv.txt
 	  else echo "presslake needs Python's venv module: install python3-venv (Debian, Ubuntu) and run make again." >&2; exit 1; fi; }
 	@echo "setting up $(VENV) (once, about half a minute) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r .constraints/uv.txt 2>&1 | { grep -v -e WARNING -e 'ERROR: pip' || true; }
-	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --require-hashes -r $(LOCK) || \
+	@$(BIN)/uv pip install -q --system-certs --python $(BIN)/python --no-deps --require-hashes -r $(LOCK) || \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
