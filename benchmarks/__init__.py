@@ -1,0 +1,1 @@
+"""Benchmarks: ``make bench`` runs them all and prints ratios from one run on one machine."""
