@@ -18,6 +18,7 @@ from schemas.columns import Row
 from schemas.errors import BlockedSourceError, PresslakeError, SourceError
 from schemas.sources import Source
 from warehouse.catalog import catalog_path, publish
+from warehouse.commit import watermark
 from warehouse.lake import Lake
 from warehouse.ledger import StreamRun, new_run_id, record, summary
 
@@ -138,6 +139,7 @@ def _files(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
 def _website(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
     # Only those who fetch pay for the HTTP stack's import.
     from flows.wordpress.discovery import discover
+    from flows.wordpress.fallback import ingest_closed, ingest_unlisted
     from flows.wordpress.ingestion import Options, SiteIngest
     from flows.wordpress.retrieval import Client
 
@@ -148,8 +150,11 @@ def _website(pipeline: Pipeline, source: Source, request: IngestRequest) -> None
         except BlockedSourceError as closed:
             if not closed.is_wordpress:
                 raise
-            from flows.wordpress.fallback import PageIngest
-
-            PageIngest(client, pipeline, source.address, closed).run()
-        else:
-            SiteIngest(api, pipeline, options).run()
+            ingest_closed(client, pipeline, source.address, closed)
+            return
+        # Everything was asked for, and nothing was known or shall be trusted: the time to look for gaps.
+        is_whole = not request.kinds and request.since is None and request.until is None
+        is_first = watermark(pipeline.lake, api.site, "post") is None
+        SiteIngest(api, pipeline, options).run()
+        if is_whole and (is_first or request.full):
+            ingest_unlisted(api, pipeline)

@@ -241,3 +241,19 @@ def test_a_closed_api_is_read_through_its_sitemap_s_pages(wordpress: Any, settin
     assert {r["source"] for r in rows} == {"sitemap"}
     # One of them is dated 2099, which is no date of a page.
     assert sum(r["published_at"] is not None for r in rows) >= len(rows) - 1 > 5
+
+
+@pytest.mark.timeout(300)
+def test_what_only_the_sitemap_lists_comes_in_as_pages(wordpress: Any, settings: Settings) -> None:
+    # The seed's permalinks of custom types need their rewrite rules; then a type hidden from REST has pages.
+    wordpress.php("flush_rewrite_rules(false);")
+    outcome = ingested(settings, wordpress.url)
+    row = stream(outcome, "sitemap")
+    assert row["expected"] > 380
+    hidden = published(wordpress, "memo")
+    assert len(hidden) == row["new"] > 0, row
+    memos = query(settings.lake, "SELECT id, source, title FROM documents WHERE kind = 'memo'")
+    assert {r["id"] for r in memos} == hidden.keys()
+    assert {r["source"] for r in memos} == {"sitemap"}
+    again = ingested(settings, wordpress.url, full=True)
+    assert stream(again, "sitemap")["fetched"] == 0

@@ -101,3 +101,9 @@ def public_ids(table: DeltaTable, site: str, kind: str) -> set[str]:
         if id_ not in newest or version > newest[id_][0]:
             newest[id_] = (version, is_public)
     return {id_ for id_, (_, is_public) in newest.items() if is_public}
+
+
+def known_urls(table: DeltaTable, site: str) -> set[str]:
+    """Return the addresses of all documents of a site, whatever their state."""
+    found = scan(table, ("url",), [site], None)
+    return {url for url in pc.unique(found.column("url")).to_pylist() if url}

@@ -1,31 +1,30 @@
-"""When a WordPress keeps its API closed: its sitemap's pages, else its feed. Less than the API tells, and marked so.
+"""What the API does not tell: pages of a closed site, or of types kept out of it, through sitemap and feed.
 
 Rows keep the post's own id where the page tells it, so that they merge under the same key when the API opens again.
 """
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml import etree
 
 from flows.batches import ahead, gathered
 from flows.pipeline import Pipeline
 from flows.readers.files import FEED_ITEM, HTML
-from flows.readers.wxr import clean
-from flows.wordpress.retrieval import Answer, Client
+from flows.wordpress import sitemaps
+from flows.wordpress.api import WordPress
+from flows.wordpress.retrieval import Client
 from schemas.errors import BlockedSourceError, SourceError
 from schemas.keys import canonical_site
 from schemas.records import RawRecord, Rejection
+from warehouse.heads import known_urls
+from warehouse.ledger import StreamRun
 
-_USUAL_SITEMAPS = ("wp-sitemap.xml", "sitemap_index.xml", "sitemap.xml", "?sitemap=index")
-_MOST_SITEMAPS = 500
 _MOST_FEED_PAGES = 200
 # A page tells its post's id in one of these; the API link is the surest.
 _ID_SIGNS = (
@@ -38,103 +37,85 @@ _KIND_SIGNS = (
     re.compile(rb"<body[^>]+class=[\"'][^\"']*\bsingle-(?P<kind>(?!post\b|format)[a-z][\w-]*)"),
     re.compile(rb"<article[^>]+class=[\"'][^\"']*\btype-(?P<kind>[a-z][\w-]*)"),
 )
-# Archives of terms, authors and dates list documents; they are none themselves.
-_NOT_DOCUMENTS = re.compile(r"wp-sitemap-(taxonomies|users)-|(category|tag|author|post_tag)-sitemap")
 
 
-class PageIngest:
-    """Ingests a site without its API, in one run; ``why`` is what closed it."""
+def ingest_closed(client: Client, pipeline: Pipeline, address: str, why: BlockedSourceError) -> None:
+    """Ingest a site whose API is closed: the pages of its sitemap or, failing that, its feed.
 
-    def __init__(self, client: Client, pipeline: Pipeline, address: str, why: BlockedSourceError) -> None:
+    Raises:
+        BlockedSourceError: there is neither; the original reason.
+    """
+    parts = urlsplit(address)
+    base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
+    reader = PageReader(client, pipeline, base, canonical_site(address))
+    run = pipeline.stream(reader.site, "posts")
+    run.begin()
+    addresses = sorted(sitemaps.addresses(client, base))
+    reader.take(reader.pages(addresses) if addresses else reader.feed(), run)
+    if not run.counts.fetched:
+        del pipeline.streams[reader.site, "posts"]
+        raise why
+    run.expected = len(addresses) or None
+    way = "the pages of its sitemap" if addresses else "its feed"
+    run.incomplete("partial", f"the API is closed, so the site was read through {way}: {why.message}")
+
+
+def ingest_unlisted(api: WordPress, pipeline: Pipeline) -> None:
+    """Compare the site's sitemap with the lake, and read the pages that the API did not list.
+
+    Post types that a plug-in keeps out of the API come in this way. The ledger's stream ``sitemap`` tells how many
+    addresses there are, and names those that could not be read; addresses that are gone are no gap.
+    """
+    base = str(api.index.get("home") or f"https://{api.site}").rstrip("/") + "/"
+    # A site may call itself by a name that we did not reach it by; only what we reached is compared.
+    if canonical_site(base) != api.site:
+        return
+    listed = sitemaps.addresses(api.client, base)
+    if not listed:
+        return
+    run = pipeline.stream(api.site, "sitemap")
+    run.begin()
+    run.expected = len(listed)
+    known = {_bare(url) for url in known_urls(pipeline.lake.table("documents"), api.site)}
+    missing = sorted(address for address in listed if _bare(address) not in known)
+    reader = PageReader(api.client, pipeline, base, api.site)
+    reader.take(reader.pages(missing, gone_is_gap=False), run)
+    if reader.gone:
+        run.reasons.append(f"{reader.gone} listed addresses are gone")
+
+
+def _bare(address: str) -> str:
+    return unquote(address.split("#", 1)[0].split("://", 1)[-1]).rstrip("/").lower()
+
+
+class PageReader:
+    """Reads a site's pages and feed as raw records. ``gone`` counts addresses that answered 404 or 410."""
+
+    def __init__(self, client: Client, pipeline: Pipeline, base: str, site: str) -> None:
         """Prepare; nothing is asked of the site yet."""
-        parts = urlsplit(address)
-        self.client, self.pipeline, self.why = client, pipeline, why
-        self.base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
-        self.site = canonical_site(address)
+        self.client, self.pipeline, self.base, self.site = client, pipeline, base, site
+        self.gone = 0
 
-    def run(self) -> None:
-        """Ingest pages or, failing that, the feed.
-
-        Raises:
-            BlockedSourceError: there is neither; the original reason.
-        """
-        run = self.pipeline.stream(self.site, "posts")
-        run.begin()
-        # The home page lists documents and is none; a static one is in the sitemap under its own address, too.
-        addresses = sorted(self._sitemap_addresses() - {self.base, self.base.rstrip("/")})
-        settings = self.pipeline.settings
-        read: Iterator[RawRecord | Rejection] = self._pages(addresses) if addresses else self._feed()
+    def take(self, read: Iterator[RawRecord | Rejection], run: StreamRun) -> None:
+        """Take what is read to the lake as the stream ``run``."""
+        settings, before = self.pipeline.settings, (self.client.traffic.requests, self.client.traffic.bytes)
         for batch in ahead(gathered(read, most=settings.batch_records, most_bytes=settings.batch_bytes)):
             batch.stream = run
             self.pipeline.process(batch)
-        run.requests, run.bytes = self.client.traffic.requests, self.client.traffic.bytes
+        run.requests = self.client.traffic.requests - before[0]
+        run.bytes = self.client.traffic.bytes - before[1]
         run.end()
-        if not run.counts.fetched:
-            del self.pipeline.streams[self.site, "posts"]
-            raise self.why
-        run.expected = len(addresses) or None
-        way = "the pages of its sitemap" if addresses else "its feed"
-        run.incomplete("partial", f"the API is closed, so the site was read through {way}: {self.why.message}")
 
-    # -- sitemap ----------------------------------------------------------------------------------------------------
-
-    def _sitemap_addresses(self) -> set[str]:
-        found: set[str] = set()
-        pending = [*self._from_robots(), *(urljoin(self.base, name) for name in _USUAL_SITEMAPS)]
-        seen: set[str] = set()
-        while pending and len(seen) < _MOST_SITEMAPS:
-            address = pending.pop(0)
-            if address in seen or _NOT_DOCUMENTS.search(address):
-                continue
-            seen.add(address)
-            tree = self._xml(address)
-            if tree is None:
-                continue
-            inside = [text.strip() for text in tree.xpath("//*[local-name()='loc']/text()")]
-            if etree.QName(tree).localname == "sitemapindex":
-                pending = [urljoin(address, entry) for entry in inside] + pending
-            else:
-                found |= {entry for entry in inside if urlsplit(entry).netloc == urlsplit(self.base).netloc}
-        return found
-
-    def _from_robots(self) -> list[str]:
-        answer = self._quietly(urljoin(self.base, "/robots.txt"))
-        text = answer.body.decode("utf-8", "replace") if answer else ""
-        return re.findall(r"^\s*sitemap:\s*(\S+)", text, re.IGNORECASE | re.MULTILINE)
-
-    def _xml(self, address: str) -> Any:
-        answer = self._quietly(address)
-        if answer is None:
-            return None
-        body = answer.body
-        if body.startswith(b"\x1f\x8b"):
-            try:
-                body = gzip.decompress(body)
-            except (OSError, EOFError, zlib.error):
-                return None
-        parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=True)
-        try:
-            tree = etree.fromstring(clean(body).encode(), parser)
-        except etree.XMLSyntaxError:
-            return None
-        known = ("urlset", "sitemapindex", "rss", "feed")
-        return tree if tree is not None and etree.QName(tree).localname in known else None
-
-    def _quietly(self, address: str) -> Answer | None:
-        try:
-            answer = self.client.get(address, tries=1, accept="*/*")
-        except SourceError:
-            return None
-        return answer if answer.status == 200 else None
-
-    # -- pages and feed ---------------------------------------------------------------------------------------------
-
-    def _pages(self, addresses: list[str]) -> Iterator[RawRecord | Rejection]:
+    def pages(self, addresses: list[str], *, gone_is_gap: bool = True) -> Iterator[RawRecord | Rejection]:
+        """Return the page at each address, or a rejection that says why it is none."""
         for address in addresses:
             try:
                 answer = self.client.get(address, accept="text/html, */*;q=0.5")
             except SourceError as error:
                 yield self._unread(address, str(error))
+                continue
+            if answer.status in (404, 410) and not gone_is_gap:
+                self.gone += 1
                 continue
             if answer.status != 200 or "html" not in answer.content_type:
                 yield self._unread(address, f"It answered HTTP {answer.status} {answer.content_type}.")
@@ -151,11 +132,12 @@ class PageIngest:
             given_source=self.pipeline.source,
         )  # fmt: skip
 
-    def _feed(self) -> Iterator[RawRecord]:
+    def feed(self) -> Iterator[RawRecord]:
+        """Return the items of the feed, page by page, until nothing new comes."""
         seen: set[str] = set()
         for number in range(1, _MOST_FEED_PAGES + 1):
-            answer = self._quietly(urljoin(self.base, f"?feed=rss2&paged={number}"))
-            tree = self._xml(answer.url) if answer else None
+            answer = sitemaps.quietly(self.client, urljoin(self.base, f"?feed=rss2&paged={number}"))
+            tree = sitemaps.xml(self.client, answer.url) if answer else None
             items = tree.xpath("//item") if tree is not None else []
             fresh = [item for item in items if _guid(item) not in seen]
             if not fresh or answer is None:

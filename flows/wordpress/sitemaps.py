@@ -1,0 +1,82 @@
+"""What a site lists for search engines: the addresses in its sitemaps, however they are nested or packed."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from lxml import etree
+
+from flows.readers.wxr import clean
+from flows.wordpress.retrieval import Answer, Client
+from schemas.errors import SourceError
+
+_USUAL = ("wp-sitemap.xml", "sitemap_index.xml", "sitemap.xml", "?sitemap=index")
+_MOST = 500
+# Archives of terms, authors and dates list documents; they are none themselves.
+_NOT_DOCUMENTS = re.compile(r"wp-sitemap-(taxonomies|users)-|(category|tag|author|post_tag)-sitemap")
+
+
+def addresses(client: Client, base: str) -> set[str]:
+    """Return the addresses of documents in the sitemaps of the site whose home is ``base``; empty without any.
+
+    Sitemaps are those of robots.txt and, if it names none, the usual ones. The home page is left out: it lists
+    documents and is none itself.
+    """
+    found: set[str] = set()
+    pending = _from_robots(client, base) or [urljoin(base, name) for name in _USUAL]
+    seen: set[str] = set()
+    while pending and len(seen) < _MOST:
+        address = pending.pop(0)
+        if address in seen or _NOT_DOCUMENTS.search(address):
+            continue
+        seen.add(address)
+        tree = xml(client, address)
+        if tree is None:
+            continue
+        inside = [text.strip() for text in tree.xpath("//*[local-name()='loc']/text()")]
+        if etree.QName(tree).localname == "sitemapindex":
+            pending = [urljoin(address, entry) for entry in inside] + pending
+        else:
+            found |= {entry for entry in inside if urlsplit(entry).netloc == urlsplit(base).netloc}
+    return found - {base, base.rstrip("/")}
+
+
+def _from_robots(client: Client, base: str) -> list[str]:
+    answer = quietly(client, urljoin(base, "/robots.txt"))
+    text = answer.body.decode("utf-8", "replace") if answer else ""
+    listed = re.findall(r"^\s*sitemap:\s*(\S+)", text, re.IGNORECASE | re.MULTILINE)
+    # One robots.txt serves all installations of a host; another's sitemap says nothing of this one.
+    return [entry for entry in listed if entry.startswith(base)]
+
+
+def xml(client: Client, address: str) -> Any:
+    """Return the root of a sitemap or feed; None when there is none at the address."""
+    answer = quietly(client, address)
+    if answer is None:
+        return None
+    body = answer.body
+    if body.startswith(b"\x1f\x8b"):
+        try:
+            body = gzip.decompress(body)
+        except (OSError, EOFError, zlib.error):
+            return None
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=True)
+    try:
+        tree = etree.fromstring(clean(body).encode(), parser)
+    except etree.XMLSyntaxError:
+        return None
+    known = ("urlset", "sitemapindex", "rss", "feed")
+    return tree if tree is not None and etree.QName(tree).localname in known else None
+
+
+def quietly(client: Client, address: str) -> Answer | None:
+    """Return the answer of an address that need not exist; None unless it is there."""
+    try:
+        answer = client.get(address, tries=1, accept="*/*")
+    except SourceError:
+        return None
+    return answer if answer.status == 200 else None
