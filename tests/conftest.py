@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from flows.settings import Settings
 from warehouse.lake import Lake
 
 ROOT = Path(__file__).resolve().parents[1]
+# A run started in the background inherits an ignored SIGINT, and so would every command the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
