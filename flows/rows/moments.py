@@ -54,12 +54,25 @@ def moment(gmt: object, local: object, site_zone: tzinfo | None) -> tuple[dateti
     if any(value is not None and value.year < EARLIEST.year for value in (in_utc, on_site)):
         return None, "implausible"
     if in_utc is not None:
-        return in_utc.replace(tzinfo=UTC), "ok"
+        return _not_shifted(in_utc, on_site, site_zone).replace(tzinfo=UTC), "ok"
     if on_site is not None and site_zone is not None:
         return on_site.replace(tzinfo=site_zone).astimezone(UTC), "local_time"
     given = [v for v in (gmt, local) if isinstance(v, str) and v.strip()]
     zero = all(re.match(r"^(0000-00-00|-?0001-11-(29|30))", v.strip()) for v in given)
     return None, "missing" if zero or on_site is not None else "implausible"
+
+
+def _not_shifted(in_utc: datetime, on_site: datetime | None, site_zone: tzinfo | None) -> datetime:
+    """Undo what WordPress does to a GMT time that reads like an hour which summer time skips on the site.
+
+    Core formats the GMT column in the site's zone (mysql_to_rfc3339, 4.4 to 7.1), where 02:00 of that night does not
+    exist and becomes 03:00. The local column still tells the true time, so this is certain, not a guess.
+    """
+    if on_site is None or site_zone is None:
+        return in_utc
+    true = on_site.replace(tzinfo=site_zone).astimezone(UTC).replace(tzinfo=None)
+    shown = true.replace(tzinfo=site_zone).astimezone(UTC).astimezone(site_zone).replace(tzinfo=None)
+    return true if shown != true and shown == in_utc else in_utc
 
 
 def judged(published: datetime | None, quality: str, now: datetime, *, is_scheduled: bool = False) -> str:
