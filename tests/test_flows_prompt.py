@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import select
-import signal
 import stat
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from schemas.tables import DOCUMENTS
 from warehouse import catalog, commit
 from warehouse.lake import Lake
 
+# The first terminal that a session opens becomes its own: only then does Ctrl-C reach it.
+AT_TERMINAL = "import os\nt = os.open(os.environ['TERMINAL'], os.O_RDWR)\nfor n in (0, 1, 2): os.dup2(t, n)\n"
 RUN = "import sys; from flows.prompt import prompt; sys.exit(prompt(sys.argv[1]))"
 
 
@@ -139,20 +140,21 @@ def until(terminal: int, words: str, seconds: float = 60) -> str:
 
 
 def test_a_person_at_a_terminal(lake: Lake, tmp_path: Path) -> None:
-    child, terminal = pty.fork()
-    if child == 0:
-        env = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm", "PYTHONPATH": os.getcwd()}
-        os.execve(sys.executable, [sys.executable, "-c", RUN, lake.root], env)
+    terminal, far_end = pty.openpty()
+    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm", "PYTHONPATH": os.getcwd()}
+    # Not pty.fork: between fork and exec it runs Python, which can hang in a process with the lake's threads.
+    person = subprocess.Popen(
+        [sys.executable, "-c", AT_TERMINAL + RUN, lake.root], env={**env, "TERMINAL": os.ttyname(far_end)},
+        stdin=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
     try:
         converse(terminal)
-        _, status = os.waitpid(child, 0)
-    except BaseException:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        raise
+        assert person.wait(60) == 0
     finally:
+        person.kill()
+        person.wait()
         os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 0
+        os.close(far_end)
     history = tmp_path / "presslake" / "history"
     assert "answer" in history.read_text() and stat.S_IMODE(history.stat().st_mode) == 0o600
 
