@@ -175,11 +175,11 @@ def test_a_killed_owner_leaves_no_process_and_no_files(running: WordPress) -> No
         "import sys, time; from wordpress_site import WordPress; site = WordPress.start();"
         "print(site._work, *(p.pid for p in site._processes.running), flush=True); time.sleep(600)"
     )
-    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=Path(__file__).parent, text=True)
-    assert owner.stdout is not None
-    work, *pids = owner.stdout.readline().split()
-    owner.send_signal(signal.SIGKILL)
-    owner.wait()
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent, text=True) as owner:
+        assert owner.stdout is not None
+        work, *pids = owner.stdout.readline().split()
+        owner.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 20
     while Path(work).exists() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -37,6 +37,8 @@ _KIND_SIGNS = (
     re.compile(rb"<body[^>]+class=[\"'][^\"']*\bsingle-(?P<kind>(?!post\b|format)[a-z][\w-]*)"),
     re.compile(rb"<article[^>]+class=[\"'][^\"']*\btype-(?P<kind>[a-z][\w-]*)"),
 )
+# A list of documents that got into a sitemap all the same.
+_ARCHIVE = re.compile(rb"<body[^>]+class=[\"'][^\"']*(?<![\w-])(?:archive|search|error404)(?![\w-])")
 
 
 def ingest_closed(client: Client, pipeline: Pipeline, address: str, why: BlockedSourceError) -> None:
@@ -119,6 +121,8 @@ class PageReader:
                 continue
             if answer.status != 200 or "html" not in answer.content_type:
                 yield self._unread(address, f"It answered HTTP {answer.status} {answer.content_type}.")
+                continue
+            if _ARCHIVE.search(answer.body[:200_000]):
                 continue
             kind, id_ = identity(answer.body, address)
             yield self._record(

@@ -17,7 +17,9 @@ from schemas.errors import SourceError
 _USUAL = ("wp-sitemap.xml", "sitemap_index.xml", "sitemap.xml", "?sitemap=index")
 _MOST = 500
 # Archives of terms, authors and dates list documents; they are none themselves.
-_NOT_DOCUMENTS = re.compile(r"wp-sitemap-(taxonomies|users)-|(category|tag|author|post_tag)-sitemap")
+_NOT_DOCUMENTS = re.compile(
+    r"wp-sitemap-(taxonomies|users)-|[?&]sitemap=(taxonomies|users)|(category|tag|author|post_tag)-sitemap"
+)
 
 
 def addresses(client: Client, base: str) -> set[str]:
