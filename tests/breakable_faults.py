@@ -104,7 +104,7 @@ def poison(ending: str, id_: int, *, only_whole: bool = False, change: Change | 
 
 def at_most(ending: str, most: int, change: Change | None = None) -> Fault:
     """Fail when more than ``most`` records are asked for: the server is too weak for more."""
-    return on(ending, change or status(500), when=lambda asked: int(asked.params.get("per_page", 10)) > most)
+    return on(ending, change or status(500), when=lambda asked: int(asked.params.get("per_page", 1)) > most)
 
 
 def seven_ways(chance: float, seed: int) -> Fault:

@@ -243,9 +243,7 @@ class Site:
         is_down = params.get("order", "desc" if orderby in ("date", "modified") else "asc") == "desc"
         if orderby in ("date", "modified"):
             # Equal times come in another order on each page, as the database's sort has no tie-break.
-            return sorted(
-                rows, key=lambda v: (str(v.get(orderby) or ""), v["id"] * (start + 7) % 101), reverse=is_down
-            )
+            return sorted(rows, key=lambda v: (str(v.get(orderby) or ""), v["id"] * (start + 7) % 101), reverse=is_down)
         return sorted(rows, key=lambda value: value["id"], reverse=is_down)
 
 
@@ -315,9 +313,11 @@ class BreakableServer:
                 reply = fault(asked, reply) or reply
             return reply
 
-    def _handler(server) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+    def _handler(server) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = 1 << 20
 
             def do_GET(self) -> None:
                 reply = server._reply(self.path, dict(self.headers.items()))
@@ -340,6 +340,7 @@ class BreakableServer:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(reply.body[: reply.cut])
+                self.wfile.flush()
                 if reply.cut is not None:
                     self.close_connection = True
 

@@ -77,3 +77,25 @@ def plain_wordpress() -> Iterator[object]:
 def newer_wordpress() -> Iterator[object]:
     """A newer WordPress; tests only read it."""
     yield from _wordpress("pretty", "newer")
+
+
+@pytest.fixture
+def breakable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[object]:
+    """A server whose WordPress sites break on request; waits asked for by one test hold for no other."""
+    from breakable_server import BreakableServer
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with BreakableServer() as server:
+        yield server
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let no client wait, and say how long each would have."""
+    from functools import partial
+
+    from flows.wordpress import retrieval
+
+    asked: list[float] = []
+    monkeypatch.setattr(retrieval, "Client", partial(retrieval.Client, sleep=asked.append))
+    return asked

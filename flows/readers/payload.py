@@ -26,6 +26,7 @@ _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u[dD][c-fC-F][0-9a-fA-F]{2}|.)", re.DOTALL
 )
 _CUT_ESCAPE_CHARACTERS = 6
+_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script)[\s>]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +171,13 @@ def salvage(body: bytes, expect: type) -> tuple[bytes, str] | None:
         The bytes of the one value of the expected type, and what stood around it; None when nothing is certain.
     """
     text = decode_text(body)
+    page = _PAGE.search(text)
     opening = "[" if expect is list else "{"
     position = -1
     for _ in range(_MOST_CANDIDATES):
         position = text.find(opening, position + 1)
-        if position < 0:
+        # The scripts of a page hold lists, too.
+        if position < 0 or (page is not None and page.start() < position):
             return None
         try:
             value, end = _SCAN.raw_decode(text, position)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flows.readers.payload import decode, salvage, slices
+from flows.readers.payload import Slices, decode, salvage, slices
 from flows.wordpress.retrieval import Answer, Client
 from schemas.errors import BlockedSourceError, RecordError, SourceError, TransientSourceError
 
@@ -27,6 +27,7 @@ class Listing:
     total: int | None
     answer: Answer | None
     note: str | None = None
+    pages: int | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -53,23 +54,16 @@ class WordPress:
             TransientSourceError: the answer is broken in a way that may pass.
             SourceError: the answer has another shape.
         """
-        answer = self._get(route, params, tries)
-        found = self._value(answer, list)
-        if found.broken:
-            raise TransientSourceError(
-                f"{answer.url} sent broken JSON: {found.broken.message}", url=answer.url, status=answer.status
-            )
+        answer, found = self._get(route, params, list, tries)
         records = [(payload, decode(payload)) for payload in found.records]
-        if any(not isinstance(value, dict) or "id" not in value for _, value in records):
+        if not all(isinstance(value, dict) and str(value.get("id")).isdecimal() for _, value in records):
             raise SourceError(f"{answer.url} lists something that is no WordPress object.", url=answer.url)
-        return Listing(records, _number(answer.headers.get("X-WP-Total")), answer, found.note)
+        total, pages = (_number(answer.headers.get(name)) for name in ("X-WP-Total", "X-WP-TotalPages"))
+        return Listing(records, total, answer, found.note, pages)
 
     def object(self, route: str, params: Params | None = None) -> dict[str, Any]:
         """Return the object of a route. Raises as ``list`` does."""
-        answer = self._get(route, params)
-        found = self._value(answer, dict)
-        if found.broken or not found.records:
-            raise TransientSourceError(f"{answer.url} sent broken JSON.", url=answer.url, status=answer.status)
+        _, found = self._get(route, params, dict)
         value: dict[str, Any] = decode(found.records[0])
         return value
 
@@ -77,24 +71,38 @@ class WordPress:
         """Return the address of a route such as ``wp/v2/posts``."""
         return self.root + route.lstrip("/")
 
-    def _get(self, route: str, params: Params | None, tries: int | None = None) -> Answer:
-        answer = self.client.get(self.address(route), params, tries=tries)
-        if answer.status >= 400:
-            raise refusal(answer)
-        return answer
+    def _get(self, route: str, params: Params | None, expect: type, tries: int | None = None) -> tuple[Answer, Slices]:
+        found = Slices([], False)
 
-    def _value(self, answer: Answer, expect: type) -> Any:
+        def check(answer: Answer) -> None:
+            nonlocal found
+            if answer.status >= 400:
+                raise refusal(answer)
+            found = self._value(answer, expect)
+
+        answer = self.client.get(self.address(route), params, tries=tries, check=check)
+        return answer, found
+
+    def _value(self, answer: Answer, expect: type) -> Slices:
+        if not answer.body.strip():
+            raise TransientSourceError(f"{answer.url} sent an empty answer.", url=answer.url, status=answer.status)
         found = slices(answer.body)
         whole = found.broken is None and (found.is_list if expect is list else len(found.records) == 1)
         if whole and _is(found.records, found.is_list, expect):
             return found
-        mended = salvage(answer.body, expect)
+        # A whole answer of another shape may hold lists, but not the one that was asked for.
+        mended = salvage(answer.body, expect) if found.broken is not None or len(found.records) != 1 else None
         if mended is not None:
             self.polluted += 1
             found = slices(mended[0])
-            return type(found)(found.records, found.is_list, note=f"polluted answer: {mended[1]}")
+            return Slices(found.records, found.is_list, note=f"polluted answer: {mended[1]}")
+        if expect is list and answer.headers.get("X-WP-Total") == "0" and b"[]" in answer.body:
+            self.polluted += 1
+            return Slices([], True, note="polluted answer: an empty list")
         if found.broken is not None and answer.body.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"[", b"{"):
-            return found
+            raise TransientSourceError(
+                f"{answer.url} sent broken JSON: {found.broken.message}", url=answer.url, status=answer.status
+            )
         raise unexpected(answer, expect)
 
 
@@ -103,7 +111,7 @@ def _is(records: list[bytes], is_list: bool, expect: type) -> bool:
 
 
 def _number(value: str | None) -> int | None:
-    return int(value) if value is not None and value.strip().isdigit() else None
+    return int(value) if value is not None and value.strip().isdecimal() else None
 
 
 def error_code(answer: Answer) -> tuple[str, str]:
@@ -169,8 +177,10 @@ def unexpected(answer: Answer, expect: type) -> SourceError:
             f"{answer.url} answered with a PHP error page.", remedy="Try again later.", url=answer.url,
             status=answer.status,
         )  # fmt: skip
+    code, message = error_code(answer)
     who = guard(answer)
     seen = f"a page by {who}" if who else f"{answer.content_type or 'no content type'}"
+    seen = f"{code}: {message.rstrip('.')}" if code else seen
     return BlockedSourceError(
         f"{answer.url} answered {seen} instead of {wanted} of JSON.", remedy="Check the address with presslake doctor.",
         url=answer.url, status=answer.status,

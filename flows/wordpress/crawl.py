@@ -6,24 +6,26 @@ unchanging site when paged by number; page numbers of any order skip records whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flows.rows.moments import naive
-from flows.wordpress.api import Listing, WordPress, as_parameter
+from flows.wordpress.api import Listing, as_parameter
+from flows.wordpress.asking import Asker
 from flows.wordpress.streams import Stream
 from schemas.errors import SourceError, TransientSourceError
 
 # modified_after compares the site's local time: a zone change moves it by up to a day, summer time by an hour.
 OVERLAP = timedelta(hours=26)
 _SECOND = timedelta(seconds=1)
+_MOST_SEARCHES = 3
 _PAST_THE_END = {"rest_post_invalid_page_number", "rest_comment_invalid_page_number"}
 
 
 class ParameterIgnored(Exception):
-    """The site does not know ``modified_after`` (WordPress before 5.7, some custom types): use another walk."""
+    """``modified_after`` is of no use here (WordPress before 5.7, some custom types); the message says why."""
 
 
 @dataclass(frozen=True)
@@ -36,103 +38,108 @@ class Page:
 
 
 @dataclass
-class Crawler:
-    """Asks one site for pages of its streams.
-
-    ``per_page`` shrinks when the server cannot answer that many and grows back. ``poisoned`` is told of a single
-    record that no request can fetch: (stream, offset in id order, error). ``authorised`` is asked for in addition
-    when somebody is logged in.
-    """
-
-    api: WordPress
-    per_page: int = 100
-    authorised: dict[str, Any] = field(default_factory=dict)
-    poisoned: Callable[[Stream, int, SourceError], None] | None = None
-
-    def __post_init__(self) -> None:
-        """Remember the page size to grow back to."""
-        self._most = self.per_page
-
-    def page(self, stream: Stream, *, tries: int | None = None, **params: Any) -> Listing:
-        """Return one page of a stream."""
-        # Only documents have drafts; the edit context of users would bring their addresses.
-        more = self.authorised if stream.table == "documents" else {}
-        asked = {"per_page": self.per_page, **more, **params}
-        return self.api.list(stream.route, asked, tries=tries)
+class Crawler(Asker):
+    """Walks over the streams of one site."""
 
     def by_id(self, stream: Stream, position: tuple[int, int] = (0, 0), **params: Any) -> Iterator[Page]:
         """Return every record in id order, each page overlapping the one before by a row.
 
         When the row before is not where it was, records before it have gone: the walk steps back until it finds
-        its place. Rows that the server counts but does not show make pages short; only the total ends the walk.
+        its place. Rows that the server counts but does not show make pages short; a full page at the stated total
+        may mean that the total is stale. Lists that know neither order nor offset are read by page number.
         """
         if not stream.has_offset:
             yield from self._by_number(stream, **params)
             return
         offset, last = position
-        lap, total = min(1, offset), None
+        lap, total, searching = min(1, offset), None, False
+        searched: list[int] = []
+        first: list[int] = []
         while True:
             listing, start, size = self._page_at(stream, offset, lap, **params)
-            if start and _lost(listing, start < offset, last):
-                lap = min(offset, 2 * lap + self.per_page // 2)
+            ids = listing.ids
+            if ids != sorted(ids) or (start and first and ids == first):
+                yield from self._by_number(stream, **params)
+                return
+            is_checked = searching or start < offset
+            # Rows that are not shown may hide the place for ever: three searches for it are enough.
+            if start and is_checked and _lost(listing, last) and searched.count(last) < _MOST_SEARCHES:
+                offset, lap, searching = max(0, start - max(1, _covered(listing, size) // 2)), 0, True
                 continue
+            first = first or ids
             total = listing.total if listing.total is not None else total
             fresh = [record for record in listing.records if int(record[1]["id"]) > last]
+            # What was searched for lies beyond the rows seen, however many the page should have had.
+            offset = start + (max(1, len(ids)) if searching else _covered(listing, size))
+            searched, searching = [*searched, last] if searching else searched, False
             last = max([last, *(int(value["id"]) for _, value in fresh)])
-            offset, lap = start + size, 1
+            lap = 0 if listing.answer is None else 1
             yield Page(fresh, listing, (offset, last))
-            if offset >= total if total is not None else not listing.records:
+            if listing.answer is not None and _is_last(listing, offset, total, size, bool(fresh)):
                 return
 
     def _page_at(self, stream: Stream, offset: int, lap: int, **params: Any) -> tuple[Listing, int, int]:
-        """Return the page at ``offset`` less ``lap``, its first row and how many rows it covers.
+        """Return the page at ``offset`` less ``lap``, its first row and how many records were asked for.
 
         While the server fails, fewer records are asked for, down to one; that one is reported and stepped over.
         """
-        size = self.per_page
+        size = before = self.per_page
         while True:
             # A single record is asked for without overlap, or the walk would stand still.
             start = offset - lap if size > lap else offset
+            place = {"orderby": "id", "order": "asc", "offset": start}
             try:
-                # Many tries of a request that is too large for the server would only load it more.
-                listing = self.page(
-                    stream, tries=1 if size > 1 else None, orderby="id", order="asc", offset=start,
-                    **{**params, "per_page": size},
-                )  # fmt: skip
+                listing = self.sized(stream, size, **place, **params)
             except TransientSourceError as error:
-                if error.status is None or error.status == 429:
+                if error.status == 429:
                     raise
-                if size == 1:
-                    if self.poisoned is None:
-                        raise
-                    self.poisoned(stream, offset, error)
-                    return Listing([], None, None), offset, 1
-                size //= 2
-                continue
-            self.per_page = min(self._most, 2 * size)
-            return listing, start, max(size, len(listing.records))
+                if size > 1:
+                    size = self.smaller(size)
+                    continue
+                self.isolate(stream, offset, error, **params, **place)
+                self.per_page = before
+                return Listing([], None, None), offset, 1
+            self.fits(size)
+            return listing, start, size
 
     def _by_number(self, stream: Stream, **params: Any) -> Iterator[Page]:
         seen: set[int] = set()
-        number = 1
+        start = 0
         while True:
-            listing = self._numbered(stream, number, **params)
+            listing, size = self._numbered(stream, start, **params)
             fresh = [record for record in listing.records if int(record[1]["id"]) not in seen]
             seen.update(int(value["id"]) for _, value in fresh)
             yield Page(fresh, listing)
-            more = number * self.per_page < listing.total if listing.total is not None else bool(listing.records)
-            if not more:
+            start += size
+            is_more = bool(fresh) and len(listing.records) >= size
+            if listing.total is not None:
+                is_more = is_more or start < max(listing.total, (listing.pages or 0) * size - size + 1)
+            elif listing.answer is not None:
+                is_more = bool(fresh)
+            if not is_more and not (listing.answer is None and listing.note):
                 return
-            number += 1
 
-    def _numbered(self, stream: Stream, number: int, **params: Any) -> Listing:
-        try:
-            return self.page(stream, orderby="id", order="asc", page=number, **params)
-        except SourceError as error:
-            # Half of WordPress's lists answer past their end with an error, half with an empty list.
-            if number > 1 and error.code in _PAST_THE_END:
-                return Listing([], None, None)
-            raise
+    def _numbered(self, stream: Stream, start: int, **params: Any) -> tuple[Listing, int]:
+        while True:
+            size = next(size for size in range(self.per_page, 0, -1) if start % size == 0)
+            place = {"orderby": "id", "order": "asc", "page": start // size + 1}
+            try:
+                listing = self.sized(stream, size, **place, **params)
+            except TransientSourceError as error:
+                if error.status == 429:
+                    raise
+                if size > 1:
+                    self.smaller(size)
+                    continue
+                self.isolate(stream, start, error, **params, **place)
+                return Listing([], None, None, "poisoned"), 1
+            except SourceError as error:
+                # Half of WordPress's lists answer past their end with an error, half with an empty list.
+                if start and error.code in _PAST_THE_END:
+                    return Listing([], None, None), size
+                raise
+            self.fits(size)
+            return listing, size
 
     def modified_since(self, stream: Stream, since: datetime, **params: Any) -> Iterator[Page]:
         """Return what was modified after ``since`` less an overlap, oldest first.
@@ -146,19 +153,31 @@ class Crawler:
         start = since - OVERLAP
         cursor = as_parameter(start)
         while True:
-            listing = self.page(stream, orderby="modified", order="asc", modified_after=cursor, **params)
+            listing, size = self._modified_after(stream, cursor, **params)
             self._require_honoured(listing, start)
-            if _is_whole(listing, self.per_page):
+            if _is_whole(listing, size):
                 yield Page(listing.records, listing)
                 return
             last = naive(listing.records[-1][1].get("modified")) if listing.records else None
             if last is None:
-                raise ParameterIgnored
+                raise ParameterIgnored("the site does not state modification times")
             yield Page([r for r in listing.records if (naive(r[1].get("modified")) or last) < last], listing)
             yield from self._second(stream, last, **params)
             if f"{last:%Y-%m-%dT%H:%M:%S}" == cursor:
-                raise ParameterIgnored
+                raise ParameterIgnored("the site ignores modified_after")
             cursor = f"{last:%Y-%m-%dT%H:%M:%S}"
+
+    def _modified_after(self, stream: Stream, cursor: str, **params: Any) -> tuple[Listing, int]:
+        try:
+            return self.fitting(stream, orderby="modified", order="asc", modified_after=cursor, **params)
+        except TransientSourceError as error:
+            if error.status in (None, 429) or not self.answers(stream):
+                raise
+            raise ParameterIgnored("one of the latest records makes the server fail") from error
+        except SourceError as error:
+            if error.code == "rest_invalid_param":
+                raise ParameterIgnored("the site refuses modified_after") from error
+            raise
 
     def _second(self, stream: Stream, second: datetime, **params: Any) -> Iterator[Page]:
         """Return all records modified in one second of site time; both parameters exclude their own second."""
@@ -173,12 +192,12 @@ class Crawler:
             modified = naive(value.get("modified_gmt"))
             # Rows with an empty GMT column tell today's offset; a day's grace covers every such shift.
             if modified is not None and modified.replace(tzinfo=UTC) < start - timedelta(days=2):
-                raise ParameterIgnored
+                raise ParameterIgnored("the site ignores modified_after")
 
     def newest(self, stream: Stream, **params: Any) -> Listing:
         """Return ids and times of the hundred newest publications, and the total: the cheap look at what there is."""
         fields = "id,modified_gmt,date_gmt"
-        return self.page(stream, orderby="date", order="desc", _fields=fields, **params)
+        return self.fitting(stream, orderby="date", order="desc", _fields=fields, **params)[0]
 
     def sweep(self, stream: Stream, **params: Any) -> tuple[dict[int, str], int | None]:
         """Return id → modified_gmt of every record, and the total the server states at the end."""
@@ -186,26 +205,56 @@ class Crawler:
         total: int | None = None
         for page in self.by_id(stream, _fields="id,modified_gmt", **params):
             found.update({int(value["id"]): str(value.get("modified_gmt", "")) for _, value in page.records})
-            total = page.listing.total
+            total = page.listing.total or total
         return found, total
 
     def of_ids(self, stream: Stream, ids: Sequence[int], **params: Any) -> Iterator[Page]:
         """Return the records of these ids, as far as the list shows them, a hundred at a time."""
-        for start in range(0, len(ids), 100):
-            wanted = ",".join(str(entry) for entry in ids[start : start + 100])
-            listing = self.page(stream, **{"include": wanted, "orderby": "id", **params, "per_page": 100})
+        most = min(100, self.per_page)
+        pending = [list(ids[start : start + most]) for start in range(0, len(ids), most)]
+        while pending:
+            wanted = pending.pop(0)
+            include = {"include": ",".join(map(str, wanted)), "orderby": "id", **params}
+            try:
+                listing = self.sized(stream, len(wanted), **include)
+            except TransientSourceError as error:
+                if error.status == 429:
+                    raise
+                if len(wanted) == 1:
+                    self.isolate(stream, wanted[0], error, **include)
+                else:
+                    middle = len(wanted) // 2
+                    pending[:0] = [wanted[:middle], wanted[middle:]]
+                continue
             yield Page(listing.records, listing)
 
 
-def _lost(listing: Listing, overlaps: bool, last: int) -> bool:
+def _lost(listing: Listing, last: int) -> bool:
     """Tell whether a page shows that rows before it have gone: past the end, or without the row it should repeat."""
+    if listing.answer is None:
+        return False
     if not listing.records:
         # Past the end WordPress states a total of none; a page of rows that it may not show states the real one.
-        return listing.total == 0
-    return overlaps and min(listing.ids) > last
+        return not listing.total
+    return min(listing.ids) > last
+
+
+def _covered(listing: Listing, size: int) -> int:
+    """Return how many rows a page stands for: those shown, and those counted but hidden among them."""
+    if listing.total is None:
+        return max(1, len(listing.records))
+    if listing.pages and listing.pages > -(-listing.total // size):
+        # The server gives fewer at a time than it was asked for.
+        size = -(-listing.total // listing.pages)
+    return max(size, len(listing.records))
+
+
+def _is_last(listing: Listing, offset: int, total: int | None, size: int, is_fresh: bool) -> bool:
+    is_full = is_fresh and len(listing.records) >= size
+    return offset >= total and not is_full if total is not None else not is_fresh
 
 
 def _is_whole(listing: Listing, per_page: int) -> bool:
-    if listing.total is not None:
-        return listing.total <= per_page
+    if listing.total is not None and len(listing.records) <= listing.total:
+        return listing.total <= per_page and not (listing.pages and listing.pages > 1)
     return len(listing.records) < per_page

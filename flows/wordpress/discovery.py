@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from flows.readers.payload import decode, salvage
-from flows.wordpress.api import WordPress, error_code, guard
+from flows.wordpress.api import WordPress, error_code, guard, unexpected
 from flows.wordpress.retrieval import Answer, Client
-from schemas.errors import BlockedSourceError, RecordError, SourceError
+from schemas.errors import BlockedSourceError, RecordError, SourceError, TransientSourceError
 from schemas.keys import canonical_site
 
 _REL = "https://api.w.org/"
@@ -44,10 +44,11 @@ def discover(client: Client, url: str) -> WordPress:
         if found:
             return found
     try:
-        first = client.get(url, accept="text/html, */*;q=0.5", tries=1)
+        first = client.get(url, accept="text/html, */*;q=0.5", tries=3)
     except SourceError as error:
         unreachable = error
-        if "PRESSLAKE_MAX_ANSWER_BYTES" not in str(error):
+        # A host that answers may have an API behind a home page that is broken or too large.
+        if error.status is None and "PRESSLAKE_MAX_ANSWER_BYTES" not in str(error):
             raise
     for candidate, how in _candidates(url, first):
         if candidate not in tried:
@@ -55,6 +56,8 @@ def discover(client: Client, url: str) -> WordPress:
             found = _index(client, candidate, how, seen)
             if found:
                 return found
+    if unreachable is not None and unreachable.status is not None:
+        raise unreachable
     raise _nothing(url, first, seen) from unreachable
 
 
@@ -104,7 +107,7 @@ def _index(client: Client, root: str, how: str, seen: list[str]) -> WordPress | 
     if "public-api.wordpress.com" in root:
         return _dotcom(client, root, how, seen)
     try:
-        answer = client.get(root, {"_fields": _INDEX_FIELDS}, tries=1)
+        answer = client.get(root, {"_fields": _INDEX_FIELDS}, tries=3, check=_passing)
     except SourceError as error:
         seen.append(f"{root}: {error.message}")
         return None
@@ -115,7 +118,19 @@ def _index(client: Client, root: str, how: str, seen: list[str]) -> WordPress | 
     if "wp/v2" not in index["namespaces"]:
         seen.append(f"{root}: an API without wp/v2 (WordPress before 4.7)")
         return None
-    return WordPress(client, _final_root(answer.url, root), canonical_site(answer.url), index, how)
+    settled = _settled(_final_root(answer.url, root), str(index.get("home") or ""))
+    return WordPress(client, settled, canonical_site(settled), index, how)
+
+
+def _passing(answer: Answer) -> None:
+    """Raise for an index that is broken in a way that may pass."""
+    if answer.status != 200 or _object(answer) is not None:
+        return
+    error = unexpected(answer, dict)
+    if isinstance(error, TransientSourceError):
+        raise error
+    if "json" in answer.content_type and answer.body.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"", b"{"):
+        raise TransientSourceError(f"{answer.url} sent broken JSON.", url=answer.url, status=answer.status)
 
 
 def _dotcom(client: Client, root: str, how: str, seen: list[str]) -> WordPress | None:
@@ -140,6 +155,16 @@ def _final_root(final: str, asked: str) -> str:
     return urlunsplit(
         (parts.scheme, parts.netloc, parts.path if parts.path.endswith("/") else parts.path + "/", "", "")
     )
+
+
+def _settled(root: str, home: str) -> str:
+    """Return the root at the site's home: every address below it answers ``?rest_route=``, too."""
+    found, stated = urlsplit(root), urlsplit(home)
+    folder = stated.path.rstrip("/") + "/"
+    is_below = found.netloc == stated.netloc and found.path.startswith(folder)
+    if "rest_route=" not in found.query or not is_below or found.path == folder + "index.php":
+        return root
+    return urlunsplit((found.scheme, found.netloc, folder, found.query, ""))
 
 
 def _object(answer: Answer) -> dict[str, Any] | None:

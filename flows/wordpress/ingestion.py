@@ -59,7 +59,7 @@ class SiteIngest:
         self.crawler = Crawler(api, per_page=min(100, pipeline.settings.per_page), poisoned=self._poisoned)
         self._by_kind: dict[str, Stream] = {}
         self._context: dict[str, Any] = {}
-        self._poison: list[Rejection] = []
+        self._poison: dict[str, dict[str, Rejection]] = {}
 
     def run(self) -> None:
         """Ingest the chosen streams one after the other. A stream that is refused ends only itself.
@@ -195,8 +195,8 @@ class SiteIngest:
     def _increment(self, stream: Stream, run: StreamRun, known: datetime) -> None:
         try:
             newest = self._take(stream, run, self.crawler.modified_since(stream, known))
-        except ParameterIgnored:
-            run.reasons.append("the site ignores modified_after: compared all modification times instead")
+        except ParameterIgnored as why:
+            run.reasons.append(f"{why}: compared all modification times instead")
             newest = self._compare_all(stream, run)
         self._finish(stream, run, min(newest, datetime.now(UTC)))
 
@@ -238,17 +238,22 @@ class SiteIngest:
         there, total = self.crawler.sweep(stream)
         run.expected = total if total is not None else run.expected
         here = public_ids(self.lake.table("documents"), site, kind)
-        missing = sorted(id_ for id_ in there if str(id_) not in here)
+        known = here | self._rejected(kind)
+        missing = sorted(id_ for id_ in there if str(id_) not in known)
         self._take(stream, run, self.crawler.of_ids(stream, missing), is_part=True)
-        self._bury(stream, run, sorted(here - {str(id_) for id_ in there}))
-        accounted = {rejection.id for rejection in self.pipeline.rejected if rejection.site == site}
-        accounted |= public_ids(self.lake.table("documents"), site, kind)
+        # What a stream that is not complete does not show may be there all the same.
+        if run.completeness == "complete":
+            self._bury(stream, run, sorted(here - {str(id_) for id_ in there}))
+        accounted = self._rejected(kind) | public_ids(self.lake.table("documents"), site, kind)
         lost = [str(id_) for id_ in sorted(there) if str(id_) not in accounted]
         if lost:
             run.incomplete("partial", f"{len(lost)} listed by the site could not be fetched: {_some(lost)}", lost)
         hidden = (total or 0) - len(there)
         if hidden > 0:
             run.reasons.append(f"the site counts {hidden} more than it shows")
+
+    def _rejected(self, kind: str) -> set[str]:
+        return {r.id for r in self.pipeline.rejected if r.site == self.api.site and r.kind == kind}
 
     def _public(self, stream: Stream) -> int:
         return mark(self.lake, public_count_id(self.api.site, stream.kind)) or 0
@@ -264,6 +269,8 @@ class SiteIngest:
             elif how != "public":
                 gone.append(Gone(self.api.site, stream.kind, id_, how))
         if gone:
+            # Who locks everybody out refuses the address of a document that is still there, too.
+            self.crawler.page(stream, per_page=1, _fields="id")
             self.pipeline.process(Batch(gone=gone, stream=run))
         if unclear:
             run.incomplete("partial", f"absent from the list but not confirmed gone: {_some(unclear)}", unclear)
@@ -293,28 +300,32 @@ class SiteIngest:
         newest = datetime.min.replace(tzinfo=UTC)
         batch = Batch(stream=run, marked=stream.table)
         size = seen = 0
-        for page in ahead(pages):
-            for payload, value in page.records:
-                batch.records.append(self._record(stream, page, payload, value))
-                size += len(payload)
-                modified = naive(value.get("modified_gmt"))
-                newest = max(newest, modified.replace(tzinfo=UTC)) if modified else newest
-            seen += len(page.records)
-            if page.listing.total is not None and not is_part and (started or not stream.is_dated):
-                run.expected = page.listing.total
-            if started and page.position:
-                batch.marks = self._place(stream, page.position, started)
-            if len(batch.records) >= self.settings.batch_records or size >= self.settings.batch_bytes:
-                self._commit(batch)
-                batch, size = Batch(stream=run, marked=stream.table), 0
+        try:
+            for page in ahead(pages):
+                for payload, value in page.records:
+                    batch.records.append(self._record(stream, page, payload, value))
+                    size += len(payload)
+                    modified = naive(value.get("modified_gmt"))
+                    newest = max(newest, modified.replace(tzinfo=UTC)) if modified else newest
+                seen += len(page.records)
+                if page.listing.total is not None and not is_part and (started or not stream.is_dated):
+                    run.expected = page.listing.total
+                if started and page.position:
+                    batch.marks = self._place(stream, page.position, started)
+                if len(batch.records) >= self.settings.batch_records or size >= self.settings.batch_bytes:
+                    self._commit(batch)
+                    batch, size = Batch(stream=run, marked=stream.table), 0
+        except (SourceError, ParameterIgnored):
+            self._commit(batch)
+            raise
         self._commit(batch)
         if not stream.is_dated and run.expected is not None and run.expected > seen:
             run.reasons.append(f"the site counts {run.expected - seen} more than it shows")
         return newest
 
     def _commit(self, batch: Batch) -> None:
-        batch.rejections.extend(self._poison)
-        self._poison = []
+        if batch.stream is not None:
+            batch.rejections.extend(self._poison.pop(batch.stream.stream, {}).values())
         if batch.fetched or batch.marks:
             self.pipeline.process(batch)
 
@@ -340,20 +351,12 @@ class SiteIngest:
             context=self._context,
         )
 
-    def _poisoned(self, stream: Stream, offset: int, error: SourceError) -> None:
-        """Remember a record that no request can fetch, under the place it has in id order."""
-        self._poison.append(
-            Rejection(
-                site=self.api.site,
-                kind=stream.kind,
-                id=f"offset-{offset}",
-                reason="server_error",
-                message=f"The server fails on this record alone: {error.message}",
-                source="rest",
-                url=error.url,
-                given_source=self.pipeline.source,
-            )  # fmt: skip
-        )
+    def _poisoned(self, stream: Stream, id_: str, error: SourceError) -> None:
+        """Remember a record that no request can fetch, under its id or the place it has in id order."""
+        self._poison.setdefault(stream.name, {})[id_] = Rejection(
+            site=self.api.site, kind=stream.kind, id=id_, reason="server_error", source="rest", url=error.url,
+            message=f"The server fails on this record alone: {error.message}", given_source=self.pipeline.source,
+        )  # fmt: skip
 
     def _fetch_names(self, site: str, missing: Missing) -> None:
         """Fetch entities that documents refer to and the lake does not know; what is refused stays without name."""
@@ -375,6 +378,7 @@ class SiteIngest:
                 records = [self._record(stream, page, payload, value) for payload, value in page.records]
                 if records:
                     self.pipeline.process(Batch(records=records, stream=run, marked=stream.table))
+            self._commit(Batch(stream=run, marked=stream.table))
         except SourceError as error:
             log.info("%s: names of %s stay unknown: %s", self.api.site, stream.name, error)
 

@@ -92,6 +92,6 @@ def _whole(line: str) -> str:
     if name.strip().lower() == "crawl-delay":
         try:
             return f"Crawl-delay: {-int(-float(value.split('#')[0]) // 1)}"
-        except ValueError:
+        except (ValueError, OverflowError):
             return ""
     return line

@@ -60,7 +60,7 @@ class Client:
     def __post_init__(self) -> None:
         """Open the session."""
         self._paces: dict[str, Pace] = {}
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers.update({"User-Agent": self.settings.user_agent, "Accept": "application/json, */*;q=0.5"})
         self._session.verify = self.settings.verify_tls
         self._session.max_redirects = 8
@@ -83,11 +83,13 @@ class Client:
         *,
         tries: int | None = None,
         accept: str | None = None,
+        check: Callable[[Answer], None] | None = None,
     ) -> Answer:
         """Return the answer of a GET, whatever its status unless it is worth a retry.
 
         Timeouts, dropped connections and the statuses of overload are tried again with growing, jittered waits, or
         as long as Retry-After says (seconds or HTTP date), up to ``tries`` times (default: ``max_retries``).
+        So is what ``check`` raises as transient.
 
         Raises:
             TransientSourceError: it went on failing.
@@ -97,14 +99,13 @@ class Client:
         for attempt in range(tries + 1):
             try:
                 answer = self._once(url, params, accept)
+                if answer.status in _RETRYABLE:
+                    raise _failure(answer)
+                if check is not None:
+                    check(answer)
+                return answer
             except TransientSourceError as error:
                 failure = error
-            else:
-                if answer.status not in _RETRYABLE:
-                    return answer
-                failure = _failure(answer)
-                if attempt == tries:
-                    raise failure
             if attempt == tries:
                 raise failure
             self.retries[str(failure.status or "connection")] += 1
@@ -166,6 +167,16 @@ class Client:
         return self._paces[host]
 
 
+class _Session(requests.Session):
+    """Keeps requests from looking credentials up in .netrc when a redirect is followed."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Drop Authorization where the redirect leaves the host, and add none."""
+        left: bool = self.should_strip_auth(response.request.url, prepared_request.url)  # type: ignore[no-untyped-call]
+        if left:
+            prepared_request.headers.pop("Authorization", None)
+
+
 class _NoAuth(requests.auth.AuthBase):
     """Keeps requests from looking credentials up in .netrc."""
 
@@ -192,7 +203,7 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     """
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)
