@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from flows.batches import ahead, gathered
 from flows.pipeline import Pipeline
@@ -144,7 +143,7 @@ def _website(pipeline: Pipeline, source: Source, request: IngestRequest) -> None
     from flows.wordpress.retrieval import Client
 
     options = Options(request.kinds, request.since, request.until, request.full)
-    with Client(pipeline.settings, pipeline.settings.credentials, urlsplit(source.address).netloc) as client:
+    with Client(pipeline.settings, pipeline.settings.credentials, source.address) as client:
         try:
             api = discover(client, source.address)
         except BlockedSourceError as closed:

@@ -322,3 +322,10 @@ def test_sites_are_made_as_wordpress_makes_them(breakable: BreakableServer, clie
     at = "2024-01-01T07:00:00"
     assert api.list("wp/v2/posts", {"modified_after": f"{at}Z", "modified_before": "2024-01-01T09:00:00Z"}).ids == [2]
     assert api.list("wp/v2/posts", {"modified_before": at, "per_page": 1}).total == 6
+
+
+def test_credentials_do_not_leave_by_an_unencrypted_address() -> None:
+    with Client(Settings(), ("me", "secret"), "https://example.org/blog") as client:
+        assert client._auth("https://example.org/wp-json/") == ("me", "secret")
+        for other in ("http://example.org/wp-json/", "https://example.net/", "https://example.org:8443/"):
+            assert client._auth(other) is None, other

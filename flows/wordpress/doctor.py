@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from flows.extraction.fragments import plain_inline
 from flows.settings import Settings
@@ -47,7 +46,7 @@ def examine(given: str, settings: Settings) -> Diagnosis:
         SourceError: there is no API to be found; the message names what is in the way.
     """
     source = Source.parse(given if "://" in given else f"https://{given}")
-    with Client(settings, settings.credentials, urlsplit(source.address).netloc) as client:
+    with Client(settings, settings.credentials, source.address) as client:
         api = discover(client, source.address)
         diagnosis = Diagnosis(
             api.site, api.root, api.found_by, plain_inline(str(api.index.get("name") or "")) or None, _version(client, api),

@@ -52,7 +52,7 @@ class Client:
 
     settings: Settings
     credentials: tuple[str, str] | None = None
-    credentials_host: str | None = None
+    credentials_for: str = ""
     sleep: Callable[[float], None] = time.sleep
     traffic: Traffic = field(default_factory=Traffic)
     retries: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -150,7 +150,10 @@ class Client:
 
     def _auth(self, url: str) -> Any:
         # requests drops Authorization when a redirect leaves the host, and we never add it for another one.
-        if self.credentials and urlsplit(url).netloc == self.credentials_host:
+        asked, given = urlsplit(url), urlsplit(self.credentials_for)
+        # ... nor in the clear where the address given was encrypted.
+        is_safe = asked.scheme in (given.scheme, "https")
+        if self.credentials and asked.netloc == given.netloc and is_safe:
             return self.credentials
         return None
 
