@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
-import unicodedata
 from typing import Final
 
 # Accuracy does not rise past 2,000 characters (0.983 either way), cost does.
@@ -97,16 +95,3 @@ def reading_time_s(words: int, cjk: int = 0) -> int:
         cjk: How many of those are CJK characters (`cjk_characters`).
     """
     return math.ceil((words - cjk) * 60 / 230 + cjk * 60 / 500)
-
-
-def content_sha256(title: str, text: str) -> str:
-    """Fingerprint a document: equal for texts that differ in white space or Unicode composition only.
-
-    Quotation marks, dashes and case count. Pure and stable: changing the rule would make every stored
-    document look edited.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    folded = "\n".join(" ".join(unicodedata.normalize("NFC", part).split()) for part in (title, text))
-    return hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()
