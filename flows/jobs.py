@@ -118,7 +118,9 @@ def _source(
 
 def _ledger(lake: Lake, pipeline: Pipeline, state: str, outcome: Outcome) -> None:
     """Write one row per stream, whatever happened, and merge it into the outcome."""
-    rows = [run.finish(lake.versions(), state) for run in pipeline.streams.values()]
+    # Asked once for all streams: it opens every table.
+    versions = lake.versions() if pipeline.streams else {}
+    rows = [run.finish(versions, state) for run in pipeline.streams.values()]
     if rows:
         record(lake, rows)
     outcome.streams.extend(rows)

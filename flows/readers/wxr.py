@@ -33,10 +33,7 @@ _DEFAULT_ROOT = (
 
 @dataclass(frozen=True)
 class Header:
-    """What stands before the items: the site, its authors by login, its terms by (taxonomy, slug).
-
-    ``parts`` are the entities as (table, kind, id, bytes, fields), ready to become records of their own.
-    """
+    """What stands before the items: the site, its authors by login, its terms by (taxonomy, slug)."""
 
     root: str = _DEFAULT_ROOT
     base_url: str | None = None
