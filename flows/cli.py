@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"presslake {VERSION}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     _ingest(commands)
+    _replay(commands)
     _sql(commands)
     status = _command(commands, "status", "freshness and completeness of every site")
     _json(status)
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=("jsonl", "csv", "parquet", "markdown"), required=True)
     export.add_argument("-o", "--output", metavar="PATH", required=True, help="file, or folder for markdown")
     _command(commands, "publish", "rebuild the catalog of views")
+    _upkeep(commands)
     schema = _command(commands, "schema", "the data dictionary", lake=False)
     schema.add_argument("table", nargs="?", metavar="TABLE", help="one table (default: all)")
     schema.add_argument("--format", choices=("markdown", "json"), default="markdown", help="default: markdown")
@@ -86,6 +88,37 @@ def _ingest(commands: Any) -> None:
     _json(command)
 
 
+def _replay(commands: Any) -> None:
+    command = _command(commands, "replay", "extract again what the lake holds, from its raw records, without network")
+    command.add_argument("--site", help="only this site")
+    command.add_argument("--since", metavar="TIME", help="only records fetched from then on (ISO 8601, UTC)")
+    command.add_argument("--workers", type=int, metavar="N", help="processes that extract text (default: 2)")
+    _json(command)
+
+
+def _upkeep(commands: Any) -> None:
+    check = _command(commands, "check", "prove the lake: files whole, keys unique, counts add up")
+    check.add_argument("--quick", action="store_true", help="look at what files say of themselves, not at every value")
+    _json(check)
+    maintain = _command(commands, "maintain", "merge small files, shorten the logs, remove what nobody reads any more")
+    maintain.add_argument("--compact", action="store_true", help="only merge (default: both)")
+    maintain.add_argument("--vacuum", action="store_true", help="only remove old files (default: both)")
+    maintain.add_argument(
+        "--keep-days",
+        type=float,
+        default=7.0,
+        metavar="N",
+        help="catalogs opened since then find all files (default: 7)",
+    )
+    _json(maintain)
+    purge = _command(commands, "purge", "takedown: remove a site, an article or an author for good, and prove it")
+    target = purge.add_mutually_exclusive_group()
+    target.add_argument("--url", help="one article by its address, with its history, raw records and comments")
+    target.add_argument("--author", help="all of an author by name, slug or id; with --site only there")
+    purge.add_argument("--site", help="a whole site; with --author only that author there")
+    purge.add_argument("--yes", action="store_true", help="do not ask")
+
+
 def _sql(commands: Any) -> None:
     command = _command(commands, "sql", "read-only SQL on the views; without QUERY a prompt")
     command.add_argument("query", nargs="?", metavar="QUERY")
@@ -94,7 +127,7 @@ def _sql(commands: Any) -> None:
 
 
 def _quarantine(commands: Any) -> None:
-    group = commands.add_parser("quarantine", help="rejections: list, show", description="Rejections, in full.")
+    group = commands.add_parser("quarantine", help="rejections: list, show, replay", description="Rejections, in full.")
     actions = group.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
     listing = _command(actions, "list", "rejections, newest first")
     listing.add_argument("--site", help="only of this site")
@@ -104,6 +137,9 @@ def _quarantine(commands: Any) -> None:
     show.add_argument("id", metavar="ID", help="id of the record, as listed")
     show.add_argument("--site", help="its site, where ids are not unique")
     _json(show)
+    again = _command(actions, "replay", "try the records in quarantine again")
+    again.add_argument("--site", help="only of this site")
+    _json(again)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

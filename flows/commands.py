@@ -50,6 +50,30 @@ def _ingest(given: argparse.Namespace) -> int:
     else:
         with Progress(quiet=given.json) as progress:
             outcome = ingest(request, settings, progress)
+    return _tell(outcome, given)
+
+
+def _replay(given: argparse.Namespace) -> int:
+    from flows.progress import Progress
+    from flows.replay import replay
+
+    since = parse_time(given.since, "since")
+    with Progress(quiet=given.json) as progress:
+        outcome = replay(_settings(given, workers=given.workers), given.site, since, progress)
+    return _tell(outcome, given)
+
+
+def _quarantine_replay(given: argparse.Namespace) -> int:
+    from flows.progress import Progress
+    from flows.replay import replay_quarantine
+
+    with Progress(quiet=given.json) as progress:
+        outcome = replay_quarantine(_settings(given), given.site, progress)
+    return _tell(outcome, given)
+
+
+def _tell(outcome: Outcome, given: argparse.Namespace) -> int:
+    """Print what a run did, and return its exit code."""
     for _, error in outcome.failures:
         print(f"presslake: {error}", file=sys.stderr)
     _print_rejections(outcome)
@@ -237,6 +261,69 @@ def _publish(given: argparse.Namespace) -> int:
     return 0
 
 
+def _maintain(given: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from flows.upkeep import maintain
+
+    _lake(given)  # upkeep makes no lake where none is
+    both = not (given.compact or given.vacuum)
+    done = maintain(
+        _settings(given), compacting=both or given.compact, vacuuming=both or given.vacuum, keep_days=given.keep_days
+    )
+    if given.json:
+        print(json.dumps([asdict(upkeep) for upkeep in done]))
+    else:
+        columns = ("table", "files before", "files after", "bytes before", "bytes after", "removed")
+        _print_table(columns, [list(asdict(upkeep).values()) for upkeep in done])
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from schemas.errors import CheckFailed
+    from warehouse.integrity import check
+
+    findings = []
+    for finding in check(_lake(given), deep=not given.quick):
+        findings.append(finding)
+        if not given.json:
+            print(f"{'FAILED' if finding.broken else 'ok':6}  {finding.check}: {finding.promise}")
+            for example in finding.examples:
+                print(f"        {example}")
+    broken = [finding for finding in findings if finding.broken]
+    if given.json:
+        print(json.dumps({"ok": not broken, "checks": [asdict(finding) for finding in findings]}, ensure_ascii=False))
+    if broken:
+        raise CheckFailed(
+            f"{len(broken)} of {len(findings)} checks failed: {', '.join(finding.check for finding in broken)}.",
+            remedy="docs/lake.md says what to do about each.",
+        )
+    return 0
+
+
+def _purge(given: argparse.Namespace) -> int:
+    from warehouse.purge import Target, count_rows, find, purge
+
+    lake = _lake(given)
+    keys = find(lake, Target(given.site, given.url, given.author))
+    _print_table(("table", "rows"), [[name, count] for name, count in count_rows(lake, keys).items() if count])
+    if not given.yes:
+        if not sys.stdin.isatty():
+            raise UsageError("Nothing was purged.", remedy="Give --yes to remove these rows for good.")
+        if input("Remove these rows for good, history included? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise UsageError("Nothing was purged.")
+    proof = purge(lake, keys)
+    removed = sum(proof.removed.values())
+    print(f"removed {removed} rows and deleted {proof.deleted_files} files that held them or their traces")
+    print(f"searched the {proof.searched_files} data files left: {len(proof.left) or 'nothing'} found")
+    for left in proof.left:
+        print(f"presslake: {left}", file=sys.stderr)
+    print("Exports and copies made before still hold them; ingesting the source again brings them back.")
+    return 3 if proof.left else 0
+
+
 def _schema(given: argparse.Namespace) -> int:
     from schemas.dictionary import all_markdown, json_schema, markdown
     from schemas.tables import TABLES
@@ -253,6 +340,6 @@ def _schema(given: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Command] = {
     "ingest": _ingest, "sql": _sql, "status": _status, "runs": _runs, "quarantine_list": _quarantine_list,
-    "quarantine_show": _quarantine_show, "publish": _publish,
-    "export": _export, "schema": _schema, "doctor": _doctor,
+    "quarantine_show": _quarantine_show, "quarantine_replay": _quarantine_replay, "replay": _replay, "publish": _publish,
+    "maintain": _maintain, "check": _check, "purge": _purge, "export": _export, "schema": _schema, "doctor": _doctor,
 }  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flows.batches import ahead, gathered
@@ -14,10 +15,9 @@ from flows.pipeline import Pipeline
 from flows.readers.files import FileOptions, read
 from flows.settings import Settings
 from schemas.columns import Row
-from schemas.errors import BlockedSourceError, PresslakeError, SourceError
+from schemas.errors import PresslakeError, SourceError
 from schemas.sources import Source
 from warehouse.catalog import catalog_path, publish
-from warehouse.commit import watermark
 from warehouse.lake import Lake
 from warehouse.ledger import StreamRun, new_run_id, record, summary
 
@@ -72,7 +72,11 @@ Watch = Callable[[list[StreamRun]], None]
 """Told after every batch: the ledger entries it added to."""
 
 
-def ingest(request: IngestRequest, settings: Settings, watch: Watch | None = None) -> Outcome:
+Gate = Callable[[str], None]
+"""Asked with the host before every request; returns when it may start."""
+
+
+def ingest(request: IngestRequest, settings: Settings, watch: Watch | None = None, gate: Gate | None = None) -> Outcome:
     """Ingest every source into the lake and publish it. One failing source does not stop the others.
 
     Raises:
@@ -82,27 +86,38 @@ def ingest(request: IngestRequest, settings: Settings, watch: Watch | None = Non
     sources = [Source.parse(given) for given in request.sources]
     lake = Lake.open(settings.lake, create=True)
     outcome = Outcome(new_run_id(), lake.root)
-    try:
+    with published(lake, outcome):
         for source in sources:
-            _source(lake, source, request, settings, outcome, watch)
+            pipeline = Pipeline(lake, outcome.run_id, settings, source=source.given, watch=watch, gate=gate)
+            perform(pipeline, outcome, partial(_source, pipeline, source, request))
+    return outcome
+
+
+@contextmanager
+def published(lake: Lake, outcome: Outcome) -> Iterator[None]:
+    """Publish the lake behind a run, also behind one that was interrupted."""
+    try:
+        yield
     except KeyboardInterrupt:
         outcome.interrupted = True
     finally:
         if outcome.streams or not catalog_path(lake).exists():
             with suppress(KeyboardInterrupt):
                 publish(lake)
-    return outcome
 
 
-def _source(
-    lake: Lake, source: Source, request: IngestRequest, settings: Settings, outcome: Outcome, watch: Watch | None
-) -> None:
+def _source(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
+    (_website if source.kind == "wordpress" else _files)(pipeline, source, request)
+
+
+def perform(pipeline: Pipeline, outcome: Outcome, action: Callable[[], None]) -> None:
+    """Do what brings batches to the pipeline, and write its ledger whatever happens; a failing source is an outcome."""
     state = "finished"
-    with Pipeline(lake, outcome.run_id, settings, source=source.given, watch=watch) as pipeline:
+    with pipeline:
         try:
-            (_website if source.kind == "wordpress" else _files)(pipeline, source, request)
+            action()
         except SourceError as error:
-            outcome.failures.append((source.given, error))
+            outcome.failures.append((pipeline.source, error))
             state = "failed"
             for run in pipeline.streams.values():
                 run.incomplete("partial", str(error))
@@ -113,16 +128,16 @@ def _source(
                     run.incomplete("partial", state)
             raise
         finally:
-            _ledger(lake, pipeline, state, outcome)
+            _ledger(pipeline, state, outcome)
 
 
-def _ledger(lake: Lake, pipeline: Pipeline, state: str, outcome: Outcome) -> None:
+def _ledger(pipeline: Pipeline, state: str, outcome: Outcome) -> None:
     """Write one row per stream, whatever happened, and merge it into the outcome."""
     # Asked once for all streams: it opens every table.
-    versions = lake.versions() if pipeline.streams else {}
+    versions = pipeline.lake.versions() if pipeline.streams else {}
     rows = [run.finish(versions, state) for run in pipeline.streams.values()]
     if rows:
-        record(lake, rows)
+        record(pipeline.lake, rows)
     outcome.streams.extend(rows)
     outcome.rejections.extend(pipeline.rejected)
 
@@ -133,29 +148,18 @@ def _files(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
     batches = gathered(read(source, options), most=settings.batch_records, most_bytes=settings.batch_bytes)
     for batch in ahead(batches, depth=1):
         pipeline.process(batch)
+    left_out = ", ".join(f"{count} {what}" for what, count in sorted(options.left_out.items()))
     for run in pipeline.streams.values():
         run.expected = run.counts.fetched
+        if left_out:
+            run.reasons.append(f"left out: {left_out}")
 
 
 def _website(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
     # Only those who fetch pay for the HTTP stack's import.
-    from flows.wordpress.discovery import discover
-    from flows.wordpress.fallback import ingest_closed, ingest_unlisted
-    from flows.wordpress.ingestion import Options, SiteIngest
-    from flows.wordpress.retrieval import Client
+    from flows.wordpress.changes import Window
+    from flows.wordpress.ingestion import Options
+    from flows.wordpress.sites import ingest_site
 
-    options = Options(request.kinds, request.since, request.until, request.full)
-    with Client(pipeline.settings, pipeline.settings.credentials, source.address) as client:
-        try:
-            api = discover(client, source.address)
-        except BlockedSourceError as closed:
-            if not closed.is_wordpress:
-                raise
-            ingest_closed(client, pipeline, source.address, closed)
-            return
-        # Everything was asked for, and nothing was known or shall be trusted: the time to look for gaps.
-        is_whole = not request.kinds and request.since is None and request.until is None
-        is_first = watermark(pipeline.lake, api.site, "post") is None
-        SiteIngest(api, pipeline, options).run()
-        if is_whole and (is_first or request.full):
-            ingest_unlisted(api, pipeline)
+    window = Window(request.since, request.until)
+    ingest_site(pipeline, source.address, Options(request.kinds, window, request.full))

@@ -7,20 +7,19 @@ again, which finds its own rows and writes nothing twice.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from flows.batches import Batch, Gone
-from flows.curation import Curated, curate_all
+from flows.batches import Batch
+from flows.curation import Curated, curate, failed, is_tame
 from flows.names import Missing, Names
+from flows.removal import buried
 from flows.settings import Settings
+from flows.workers import Workers
 from schemas.columns import Row
 from schemas.errors import RecordError
 from schemas.keys import document_state, fidelity
@@ -34,15 +33,14 @@ from warehouse.commit import (
     land_raw,
     utcnow,
 )
-from warehouse.heads import current_documents, document_heads
+from warehouse.heads import document_heads, newest_fetches
 from warehouse.lake import Lake
 from warehouse.ledger import StreamRun
 
 log = logging.getLogger(__name__)
 
-# Starting processes costs more than a small batch; chunks of 32 measured best.
+# Starting processes costs more than a small batch of tame records.
 _POOL_FROM = 200
-_CHUNK = 32
 
 Fate = tuple[str, str]
 """A record's site and what became of it: new, changed, unchanged or rejected."""
@@ -55,6 +53,7 @@ class Pipeline:
     """Takes batches to the lake for one run. Use as a context manager: it may hold worker processes.
 
     ``fetch_names(site, missing)`` may bring in entities that documents refer to and the lake does not know.
+    ``gate(host)`` returns when a request to a host may start.
     """
 
     lake: Lake
@@ -65,11 +64,16 @@ class Pipeline:
     streams: dict[tuple[str, str], StreamRun] = field(default_factory=dict)
     rejected: list[Rejection] = field(default_factory=list)
     fetch_names: Callable[[str, Missing], None] | None = None
+    renews: bool = False
     watch: Callable[[list[StreamRun]], None] | None = None
+    gate: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
-        """Start without workers; the first large batch starts them."""
-        self._pool: ProcessPoolExecutor | None = None
+        """Prepare; processes start with the first records that need them."""
+        self._workers = Workers(
+            curate, failed, count=self.settings.workers, timeout_s=self.settings.document_timeout_s,
+            preload=["flows.curation"],
+        )  # fmt: skip
         self._names = Names(self.lake)
         self._began = utcnow(), time.monotonic()
 
@@ -79,9 +83,7 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         """Stop the workers without waiting for what is under way."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        self._workers.stop()
 
     def stream(self, site: str, stream: str) -> StreamRun:
         """Return the ledger entry of a stream of this run, made at its first use."""
@@ -95,8 +97,7 @@ class Pipeline:
 
     def process(self, batch: Batch) -> None:
         """Take one batch to the lake and add up what became of it; see the module for the order of commits."""
-        fresh, unchanged = self._unknown(batch.records)
-        land_raw(self.lake, fresh, self.run_id)
+        fresh, unchanged = (batch.records, []) if self.renews else self._landed(batch.records)
         rejections = list(batch.rejections)
         entities, documents = self._sorted(fresh, self._extract(fresh), rejections)
         checked = {name: _checked(name, pairs, rejections) for name, pairs in entities.items()}
@@ -112,6 +113,19 @@ class Pipeline:
         self._bury(batch)
         if self.watch is not None and touched:
             self.watch(touched)
+
+    def _landed(self, records: Sequence[RawRecord]) -> tuple[list[RawRecord], list[RawRecord]]:
+        """Land what is not known yet; return the records to extract, and those that cannot change anything."""
+        fresh, unchanged = self._unknown(records)
+        land_raw(self.lake, fresh, self.run_id)
+        captured = [r for r in fresh if r.source == "page"]
+        if not captured:
+            return fresh, unchanged
+        # Archives hold many captures of one page, in any order: the newest one stands, the others are history.
+        newest = newest_fetches(self.lake.table("raw"), ((r.site, r.kind, r.id) for r in captured))
+        late = [r for r in captured if r.fetched_at < newest[r.site, r.kind, r.id]]
+        old = {id(record) for record in late}
+        return [record for record in fresh if id(record) not in old], unchanged + late
 
     def _unknown(self, records: Sequence[RawRecord]) -> tuple[list[RawRecord], list[RawRecord]]:
         """Part the records into those to extract, and those whose very bytes made the newest version."""
@@ -132,15 +146,11 @@ class Pipeline:
         return fresh, unchanged
 
     def _extract(self, records: Sequence[RawRecord]) -> list[Curated]:
-        if len(records) < _POOL_FROM or self.settings.workers < 2:
-            return curate_all(records)
-        if self._pool is None:
-            # Fork would copy the threads' locks of the storage engine, held or not.
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["flows.curation"])
-            self._pool = ProcessPoolExecutor(self.settings.workers, mp_context=context)
-        chunks = [records[start : start + _CHUNK] for start in range(0, len(records), _CHUNK)]
-        return [curated for chunk in self._pool.map(curate_all, chunks) for curated in chunk]
+        """Return what each record becomes: the risky ones in workers, the others too if they are many."""
+        is_worth_it = len(records) >= _POOL_FROM and self.settings.workers > 1
+        sent = [n for n, record in enumerate(records) if is_worth_it or not is_tame(record)]
+        done = dict(zip(sent, self._workers.map([records[n] for n in sent]), strict=True)) if sent else {}
+        return [done[n] if n in done else curate(record) for n, record in enumerate(records)]
 
     def _sorted(
         self, records: Sequence[RawRecord], done: Sequence[Curated], rejections: list[Rejection]
@@ -150,7 +160,7 @@ class Pipeline:
         for record, curated in zip(records, done, strict=True):
             for table, row in curated.entities:
                 entities[table].append((None, {**row, "_run_id": self.run_id}))
-            if curated.error is not None:
+            if curated.error is not None and record.table:
                 rejections.append(_rejection(record, curated.error))
             elif curated.row is not None and curated.table == "documents":
                 curated.row["_run_id"] = self.run_id
@@ -168,7 +178,8 @@ class Pipeline:
     def _quarantine(self, rejections: list[Rejection]) -> None:
         if rejections:
             append_quarantine(self.lake, rejections, self.run_id)
-            self.rejected.extend(rejections)
+            # Without their bytes, or a run with many would hold them all.
+            self.rejected.extend(replace(rejection, payload=None, context={}) for rejection in rejections)
 
     def _commit_entities(self, checked: dict[str, Checked], batch: Batch) -> list[Fate]:
         """Commit entities; return the fate of those that were records of their own (others rode along)."""
@@ -176,7 +187,8 @@ class Pipeline:
             checked.setdefault(batch.marked, (TABLES[batch.marked].empty(), []))
         fate: list[Fate] = []
         for name, (table, owners) in checked.items():
-            outcome = commit_entities(self.lake, name, table, batch.marks if batch.marked == name else {})
+            marks = batch.marks if batch.marked == name else {}
+            outcome = commit_entities(self.lake, name, table, marks, renew=self.renews)
             fate += [(r.site, o) for r, o in zip(owners, outcome.outcomes, strict=True) if r is not None]
         return fate
 
@@ -184,7 +196,7 @@ class Pipeline:
         marks = batch.marks if batch.marked == "documents" else {}
         if not table.num_rows and not marks:
             return []
-        outcome = commit_documents(self.lake, table, marks)
+        outcome = commit_documents(self.lake, table, marks, renew=self.renews)
         return [(r.site, o) for r, o in zip(owners, outcome.outcomes, strict=True) if r is not None]
 
     def _count(self, batch: Batch, fate: list[Fate], rejections: list[Rejection]) -> list[StreamRun]:
@@ -215,11 +227,13 @@ class Pipeline:
             run.incomplete("partial", f"rejected: {listed}", [r.id for r in rejections if r.site == site])
 
     def _bury(self, batch: Batch) -> None:
-        """Append the deletion versions of documents that are confirmed gone."""
+        """Mark as deleted what is confirmed gone."""
         if not batch.gone or batch.stream is None:
             return
-        table = buried(self.lake, batch.gone, self.run_id, utcnow())
-        batch.stream.deleted += commit_documents(self.lake, table).count("changed")
+        table = buried(self.lake, batch.marked, batch.gone, self.run_id, utcnow())
+        is_document = batch.marked == "documents"
+        done = commit_documents(self.lake, table) if is_document else commit_entities(self.lake, batch.marked, table)
+        batch.stream.deleted += done.count("changed")
 
 
 def _checked(name: str, pairs: Sequence[tuple[RawRecord | None, Row]], rejections: list[Rejection]) -> Checked:
@@ -234,17 +248,3 @@ def _checked(name: str, pairs: Sequence[tuple[RawRecord | None, Row]], rejection
 
 def _rejection(record: RawRecord, error: RecordError) -> Rejection:
     return Rejection.of(record, error.reason, error.message, error.rule)
-
-
-def buried(lake: Lake, gone: Iterable[Gone], run_id: str, now: datetime) -> pa.Table:
-    """Return the deletion version of each document: its last state, with ``deleted_at`` set."""
-    how = {(entry.site, entry.kind, entry.id): entry.how for entry in gone}
-    rows = []
-    for row in current_documents(lake.table("documents"), how).to_pylist():
-        if row["deleted_at"] is None:
-            row.update(deleted_at=now, valid_from=now, source="rest", _run_id=run_id)
-            if how[row["site"], row["kind"], row["id"]] == "hidden":
-                row["status"] = "hidden"
-            row["_state_sha256"] = document_state(row)
-            rows.append(row)
-    return validate(TABLES["documents"], rows)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,8 +16,9 @@ from schemas.keys import sha256_hex, site_bucket
 class RawRecord:
     """One record exactly as received, and how it was received.
 
-    ``table`` is where its curated row belongs (``documents`` or an entity table). ``context`` carries what the
-    record itself does not say but its surroundings did, such as the header of an export; it must be picklable.
+    ``table`` is where its curated row belongs (``documents`` or an entity table); a record without one only carries
+    entities. ``context`` is what the record itself does not say but its surroundings did: values that JSON can hold,
+    or what was read of another raw record, such as the header of an export, which is stored as its ``sha256``.
     """
 
     site: str
@@ -44,8 +46,15 @@ class RawRecord:
             "site_bucket": site_bucket(self.site), "site": self.site, "kind": self.kind, "id": self.id,
             "raw_sha256": self.sha256, "source": self.source, "url": self.url, "fetched_at": self.fetched_at,
             "http_status": self.http_status, "etag": self.etag, "content_type": self.content_type,
-            "payload": self.payload, "_run_id": run_id, "_source": self.given_source,
+            "payload": self.payload, "context": _context(self.context), "_run_id": run_id,
+            "_source": self.given_source,
         }  # fmt: skip
+
+
+def _context(values: dict[str, Any]) -> str | None:
+    if not values:
+        return None
+    return json.dumps(values, default=lambda other: other.sha256, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Rejection:
     content_type: str | None = None
     payload: bytes | None = None
     given_source: str | None = None
+    context: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: RawRecord, reason: str, message: str, rule: str | None = None) -> Rejection:
@@ -70,7 +80,7 @@ class Rejection:
         return cls(
             site=record.site, kind=record.kind, id=record.id, reason=reason, message=message, rule=rule,
             source=record.source, url=record.url, content_type=record.content_type, payload=record.payload,
-            given_source=record.given_source,
+            given_source=record.given_source, context=record.context,
         )  # fmt: skip
 
     def row(self, run_id: str, rejected_at: datetime) -> Row:
@@ -79,7 +89,8 @@ class Rejection:
             "run_id": run_id, "site": self.site, "kind": self.kind, "id": self.id, "reason": self.reason,
             "message": self.message, "rule": self.rule, "source": self.source, "url": self.url,
             "content_type": self.content_type, "payload": self.payload, "rejected_at": rejected_at,
-            "raw_sha256": None if self.payload is None else sha256_hex(self.payload), "_source": self.given_source,
+            "raw_sha256": None if self.payload is None else sha256_hex(self.payload),
+            "context": _context(self.context), "_source": self.given_source,
         }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.jobs import IngestRequest, Outcome, ingest
-from flows.readers.wxr import children, is_wxr, parse_header, parse_item, split
+from flows.readers.wxr import is_wxr, parse_header, parse_item
+from flows.readers.xmltext import children, split
 from flows.settings import Settings
 from schemas.errors import RecordError
 
@@ -215,6 +216,41 @@ def test_a_cut_export_keeps_its_whole_items(tmp_path: Path) -> None:
     assert q.outcome.exit_code == 3
     assert q("SELECT id FROM documents ORDER BY id") == [("1",), ("2",)]
     assert q("SELECT reason FROM quarantine") == [("truncated_xml",)]
+
+
+def test_an_export_that_ends_behind_a_whole_item_is_told_to_be_cut(tmp_path: Path) -> None:
+    q = Ingested(tmp_path, head() + item(1) + item(2))
+    assert q.outcome.exit_code == 3
+    assert q("SELECT id FROM documents ORDER BY id") == [("1",), ("2",)]
+    assert q("SELECT reason, id FROM quarantine") == [("truncated_xml", "export.xml")]
+
+
+@pytest.mark.parametrize("broken", ["<content:encoded>never ends", "<wp:post_name>", ""])
+def test_an_item_that_never_ends_costs_only_itself(tmp_path: Path, broken: str) -> None:
+    open_ended = f"<item><title>Open</title><wp:post_id>2</wp:post_id>{broken}\n"
+    q = Ingested(tmp_path, head() + item(1, content="") + open_ended + item(3) + item(4) + TAIL)
+    assert q.outcome.exit_code == 3
+    kept = [id_ for (id_,) in q("SELECT id FROM documents ORDER BY id")]
+    assert kept[0] == "1" and kept[-1] == "4"
+    assert q("SELECT count(*) FROM quarantine") == [(1,)]
+
+
+def test_no_more_is_held_than_the_largest_piece_may_have() -> None:
+    def chunks():  # type: ignore[no-untyped-def]
+        yield (head() + item(1) + "<item><title>Open</title><x><![CDATA[").encode()
+        for _ in range(300):
+            yield bytes(100_000)
+        yield (item(2) + TAIL).encode()
+
+    pieces = list(split(chunks(), most=1_000_000))
+    assert len(pieces) > 3
+    assert max(map(len, pieces)) < 2_500_000
+    assert pieces[-1] == item(2).strip().encode()
+
+
+def test_a_file_without_items_is_not_held_either() -> None:
+    with pytest.raises(RecordError, match="no <item>"):
+        list(split((bytes(100_000) for _ in range(300)), most=1_000_000))
 
 
 def test_an_export_cut_inside_its_header_is_refused_by_name(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from deltalake.exceptions import CommitFailedError
 
 from schemas.columns import Row, Table
 from schemas.errors import CommitConflict
-from schemas.keys import fidelity, from_micros, public_count_id, supersedes, turn_id, watermark_id
+from schemas.keys import fidelity, from_micros, public_count_id, renews, supersedes, turn_id, watermark_id
 from schemas.records import RawRecord, Rejection
 from schemas.tables import TABLES
 from warehouse.heads import Key, among, document_heads, entity_heads, landed
@@ -88,7 +88,7 @@ Marks = Mapping[str, int]
 """Marks to set with a commit, by id (see ``schemas.keys``); watermarks never fall."""
 
 
-def commit_documents(lake: Lake, documents: pa.Table, marks: Marks | None = None) -> Committed:
+def commit_documents(lake: Lake, documents: pa.Table, marks: Marks | None = None, *, renew: bool = False) -> Committed:
     """Append new and changed documents as versions and set marks, in one commit.
 
     Args:
@@ -96,19 +96,20 @@ def commit_documents(lake: Lake, documents: pa.Table, marks: Marks | None = None
         documents: rows of the declared schema, any mixture of sites. ``valid_from`` holds when each was fetched;
             it, ``document_version``, ``first_seen_at`` and ``_ingested_at`` are set here.
         marks: watermarks and cursors that are true once these rows are in.
+        renew: the rows were made again of records in the lake, and only replace what was made of the same record.
 
     Raises:
         CommitConflict: other writers of the same sites won every try.
         LakeError: the storage refused.
     """
     narrow = documents.select(
-        ["site", "kind", "id", "valid_from", "modified_at", "source", "deleted_at", "_state_sha256"]
+        ["site", "kind", "id", "valid_from", "modified_at", "source", "deleted_at", "_state_sha256", "_raw_sha256"]
     ).to_pylist()
     outcomes: list[str] = []
 
     def plan(table: DeltaTable) -> tuple[pa.Table, list[Transaction]]:
         heads = document_heads(table, ((r["site"], r["kind"], r["id"]) for r in narrow))
-        chosen, outcomes[:], balance = _versions(narrow, heads)
+        chosen, outcomes[:], balance = _versions(narrow, heads, renew)
         sites = {narrow[position]["site"] for position in chosen}
         transactions = [*_turns(table, sites), *_counted(table, balance), *_marked(table, marks or {})]
         return _with_versions(documents, chosen), transactions
@@ -117,7 +118,9 @@ def commit_documents(lake: Lake, documents: pa.Table, marks: Marks | None = None
     return Committed(tuple(outcomes), version)
 
 
-def _versions(narrow: list[Row], heads: dict[Key, Row]) -> tuple[dict[int, Row], list[str], Counter[tuple[str, str]]]:
+def _versions(
+    narrow: list[Row], heads: dict[Key, Row], renew: bool
+) -> tuple[dict[int, Row], list[str], Counter[tuple[str, str]]]:
     """Decide row by row, in order, so that a key that comes twice in a batch becomes two versions or one.
 
     Returns:
@@ -134,7 +137,11 @@ def _versions(narrow: list[Row], heads: dict[Key, Row]) -> tuple[dict[int, Row],
         head = heads.get(key)
         # A file that tells one state twice would flip between the two at every rerun: its last word counts.
         is_repeated = row["source"] != "rest" and last[*key, row["modified_at"]] > position
-        if is_repeated or (head is not None and not supersedes({**row, "fetched_at": row["valid_from"]}, head)):
+        if renew:
+            stands = head is not None and renews(row, head)
+        else:
+            stands = head is None or supersedes({**row, "fetched_at": row["valid_from"]}, head)
+        if is_repeated or not stands:
             outcomes.append("unchanged")
             continue
         outcomes.append("new" if head is None else "changed")
@@ -160,8 +167,12 @@ def _with_versions(documents: pa.Table, chosen: dict[int, Row]) -> pa.Table:
     return data
 
 
-def commit_entities(lake: Lake, name: str, entities: pa.Table, marks: Marks | None = None) -> Committed:
+def commit_entities(
+    lake: Lake, name: str, entities: pa.Table, marks: Marks | None = None, *, renew: bool = False
+) -> Committed:
     """Insert new and update changed entities of the table called ``name``; the last of equal keys counts.
+
+    With ``renew`` rows only replace what was made of the same record, as for documents.
 
     Raises:
         CommitConflict: other writers of the same sites won every try.
@@ -169,26 +180,27 @@ def commit_entities(lake: Lake, name: str, entities: pa.Table, marks: Marks | No
     """
     declared = TABLES[name]
     keys = list(zip(*(entities.column(column).to_pylist() for column in declared.key), strict=True))
-    states = list(zip(*(entities.column(c).to_pylist() for c in ("_state_sha256", "source")), strict=True))
-    last = {key: position for position, key in enumerate(keys)}
+    states = entities.select(["_state_sha256", "_raw_sha256", "source"]).to_pylist()
     outcomes: list[str] = []
 
     def plan(table: DeltaTable) -> tuple[pa.Table, list[Transaction]]:
         heads = entity_heads(table, declared.key, keys)
         outcomes[:] = ["unchanged"] * len(keys)
-        for key, position in last.items():
+        # Many records tell of one entity; in a renewal the one counts that its row was made of.
+        told = {key: n for n, key in enumerate(keys) if not renew or (key in heads and renews(states[n], heads[key]))}
+        for key, position in told.items():
             if key not in heads:
                 outcomes[position] = "new"
-            elif _entity_changed(states[position], heads[key]):
+            elif renew or _entity_changed(states[position], heads[key]):
                 outcomes[position] = "changed"
         positions = [position for position, outcome in enumerate(outcomes) if outcome != "unchanged"]
         turns = _turns(table, {keys[p][0] for p in positions})
         return entities.take(pa.array(positions, pa.int64())), [*turns, *_marked(table, marks or {})]
 
-    def write(table: DeltaTable, data: pa.Table, properties: CommitProperties) -> None:
+    def write(table: DeltaTable, data: pa.Table, transactions: list[Transaction]) -> None:
         stale = {keys[position] for position, outcome in enumerate(outcomes) if outcome == "changed"}
         if not stale:
-            _append(table, declared, data, properties)
+            _append(table, declared, data, transactions)
             return
 
         def is_stale(rows: pa.Table) -> pa.Array:
@@ -196,14 +208,15 @@ def commit_entities(lake: Lake, name: str, entities: pa.Table, marks: Marks | No
             return pa.array([key in stale for key in zip(*columns, strict=True)], pa.bool_())
 
         where = among({key[0] for key in stale}, {key[declared.key.index("id")] for key in stale})
-        replace_rows(table, declared, where, is_stale, data, properties)
+        replace_rows(table, declared, where, is_stale, data, transactions)
 
     _, version = _optimistic(lake, name, plan, write)
     return Committed(tuple(outcomes), version)
 
 
-def _entity_changed(state: tuple[str, str], head: Row) -> bool:
-    return state[0] != head["_state_sha256"] and fidelity(state[1]) >= fidelity(head["source"])
+def _entity_changed(state: Row, head: Row) -> bool:
+    is_faithful = fidelity(state["source"]) >= fidelity(head["source"])
+    return is_faithful and bool(state["_state_sha256"] != head["_state_sha256"])
 
 
 def append_rows(lake: Lake, name: str, rows: Sequence[Row]) -> int:
@@ -212,7 +225,7 @@ def append_rows(lake: Lake, name: str, rows: Sequence[Row]) -> int:
 
 
 Plan = Callable[[DeltaTable], tuple[pa.Table, list[Transaction]]]
-Write = Callable[[DeltaTable, pa.Table, CommitProperties], None]
+Write = Callable[[DeltaTable, pa.Table, list[Transaction]], None]
 
 
 def _optimistic(lake: Lake, name: str, plan: Plan, write: Write | None = None) -> tuple[pa.Table, int]:
@@ -222,12 +235,12 @@ def _optimistic(lake: Lake, name: str, plan: Plan, write: Write | None = None) -
         data, transactions = guarded(lambda: plan(table), f"read table {name}")  # noqa: B023
         if not data.num_rows and not transactions:
             return data, table.version()
-        properties = CommitProperties(app_transactions=transactions)
         try:
             if data.num_rows:
                 action = write or (lambda t, d, p: _append(t, TABLES[name], d, p))
-                guarded(lambda: action(table, data, properties), f"write table {name}")  # noqa: B023
+                guarded(lambda: action(table, data, transactions), f"write table {name}")  # noqa: B023
             else:
+                properties = CommitProperties(app_transactions=transactions)
                 table.create_write_transaction([], "append", table.schema(), commit_properties=properties)
             return data, table.version()
         except CommitFailedError:
@@ -239,12 +252,12 @@ def _optimistic(lake: Lake, name: str, plan: Plan, write: Write | None = None) -
     )
 
 
-def _append(table: DeltaTable, declared: Table, data: pa.Table, properties: CommitProperties) -> None:
+def _append(table: DeltaTable, declared: Table, data: pa.Table, transactions: list[Transaction]) -> None:
     write_deltalake(
         table,
         data.cast(declared.schema()),
         mode="append",
-        commit_properties=properties,
+        commit_properties=CommitProperties(app_transactions=transactions),
         writer_properties=_writer(declared),
     )
 
@@ -290,4 +303,5 @@ def mark(lake: Lake, app_id: str, table: str = "documents") -> int | None:
 def watermark(lake: Lake, site: str, kind: str, table: str = "documents") -> datetime | None:
     """Return the newest modification time committed for a site and kind; None before the first."""
     value = mark(lake, watermark_id(site, kind), table)
-    return None if value is None else from_micros(value)
+    # Zero is what a purge leaves of it.
+    return from_micros(value) if value else None

@@ -24,10 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from flows.readers.packages import package_kind
 from schemas.errors import RecordError, SourceError
 from schemas.sources import Source
 
 HEAD_BYTES = 64 * 1024
+WARC_BEGIN = b"WARC/"
 # A compressed archive counts twice; deeper ones are traps more often than documents.
 _MAX_DEPTH = 6
 _SMALL_BYTES = 8 * 1024 * 1024
@@ -43,7 +45,8 @@ class Found:
     """One file. ``path`` is relative to the given root, archives' members below their archive's path.
 
     ``open`` gives a fresh stream from the start each time it is called, until the next file is asked for. ``error``
-    says why it cannot be read.
+    says why it cannot be read. ``kind`` is its media type where only its parts tell it. Web archives are left
+    compressed: where one is damaged, only the compressed bytes tell where the next record begins.
     """
 
     path: str
@@ -52,6 +55,15 @@ class Found:
     open: Opener
     error: RecordError | None = None
     where: str = ""
+    kind: str | None = None
+
+
+class _PackageError(Exception):
+    """Says that a zip file is one document; ``kind`` is its media type."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 def find(source: Source) -> Iterator[Found]:
@@ -163,6 +175,11 @@ def _entries(opener: Opener, path: str, folder: str, where: str, depth: int, *, 
         if kind in _COMPRESSIONS:
             inner = _decompressed(opener, _COMPRESSIONS[kind])
             stem = path.removesuffix({"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz"}[kind])
+            with inner() as stream:
+                begins = stream.read(len(WARC_BEGIN))
+            if kind == "gzip" and begins == WARC_BEGIN:
+                yield Found(path, folder, begins, opener, where=where)
+                return
             yield from _entries(inner, stem, folder, where, depth + 1, whole=whole)
             return
         # A named archive is a folder of its own; one found in a folder is a subfolder of it.
@@ -170,6 +187,8 @@ def _entries(opener: Opener, path: str, folder: str, where: str, depth: int, *, 
         with opener() as stream:
             for member, inner in (_zip_members if kind == "zip" else _tar_members)(stream):
                 yield from _entries(inner, prefix + member, name, f"{where}/{member}", depth + 1)
+    except _PackageError as package:
+        yield Found(path, folder, head, opener, where=where, kind=package.kind)
     except BROKEN_ARCHIVE as error:
         broken = RecordError("broken_archive", f"{where} is a damaged archive: {error or type(error).__name__}.")
         yield Found(path, folder, b"", opener, broken, where)
@@ -197,11 +216,7 @@ def archive_kind(head: bytes) -> str | None:
     """Tell by its first bytes whether a file is ``gzip``, ``bzip2``, ``xz``, ``zip`` or ``tar``."""
     for magic, kind in ((b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"PK\x03\x04", "zip")):
         if head.startswith(magic):
-            # Office documents and e-books are zip files, too, but not archives of documents.
-            is_document = kind == "zip" and (
-                b"[Content_Types].xml" in head[:2000] or b"mimetypeapplication/" in head[:100]
-            )
-            return None if is_document else kind
+            return kind
     return "tar" if head[257:262] == b"ustar" else None
 
 
@@ -216,6 +231,10 @@ def _decompressed(opener: Opener, wrap: Callable[[IO[bytes]], Any]) -> Opener:
 
 def _zip_members(stream: IO[bytes]) -> Iterator[tuple[str, Opener]]:
     with _random_access(stream) as seekable, zipfile.ZipFile(seekable) as archive:
+        # Office documents and e-books are zip files, too, but not archives of documents.
+        kind = package_kind(archive.namelist())
+        if kind is not None:
+            raise _PackageError(kind)
         # Of members with the same name the last one stands, as when unpacking.
         entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
         for name, entry in sorted(entries.items()):

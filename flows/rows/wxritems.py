@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from flows.extraction.fragments import EXTRACTOR, Extracted, extract_fragment, plain_inline
-from flows.readers.wxr import Header, children, named
+from flows.readers.wxr import Header
+from flows.readers.xmltext import children, named
 from flows.rows.moments import judged, moment
 from flows.rows.posts import document_row
 from schemas.columns import Row

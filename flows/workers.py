@@ -1,0 +1,220 @@
+"""Processes that do risky work: one item that never ends, eats memory or brings its process down costs only itself.
+
+Each worker sets the kernel's timer before an item and takes it off behind it, so that even code that never comes back
+to Python ends at the limit, and so does a worker whose parent is gone. Results come back item by item: the item a dead
+worker owes is the guilty one. After a crash it gets a second chance, as it may have been an innocent worker that the
+system or a person ended.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+from schemas.errors import PresslakeError, RecordError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Chunks of 32 measured best.
+_CHUNK = 32
+_MOST_BYTES = 3 * 1024**3
+_CRASHES = 2
+_STARTS = 3
+_READY = "ready"
+
+
+class Workers(Generic[T, R]):
+    """A few processes that apply ``work`` to items. They start when first needed and end with ``stop``.
+
+    ``failed`` makes the result of an item that could not be done. ``work`` is imported by name in the processes, and
+    so are the modules in ``preload``, once for all of them.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[T], R],
+        failed: Callable[[T, RecordError], R],
+        *,
+        count: int,
+        timeout_s: float,
+        preload: Sequence[str] = (),
+    ) -> None:
+        """Keep the settings; nothing is started yet."""
+        self._work, self._failed = work, failed
+        self._count, self._timeout_s = count, timeout_s
+        self._staff: list[_Worker] = []
+        # Fork would copy the threads' locks of the storage engine, held or not.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(preload))
+
+    def map(self, items: Sequence[T]) -> list[R]:
+        """Return the result of each item, in order.
+
+        Raises:
+            PresslakeError: processes cannot be started here.
+        """
+        try:
+            return _Round(self, items).run()
+        except BaseException:
+            # What is under way belongs to nobody any more.
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all processes at once, whatever they do."""
+        for worker in self._staff:
+            worker.process.kill()
+        for worker in self._staff:
+            worker.end()
+        self._staff.clear()
+
+
+class _Worker:
+    """One process and what it owes: the positions of the items it was given."""
+
+    def __init__(self, workers: Workers[Any, Any]) -> None:
+        self.connection, other = workers._context.Pipe()
+        given = other, workers._work, workers._failed, workers._timeout_s
+        self.process = workers._context.Process(target=_serve, args=given, name="presslake-worker", daemon=True)
+        self.process.start()
+        # Only the worker must hold the other end, or its death would go unnoticed.
+        other.close()
+        self.is_ready = False
+        self.owes: deque[int] = deque()
+
+    def end(self) -> int:
+        """Wait for the process that ended or was killed, and return its exit code."""
+        self.process.join()
+        self.connection.close()
+        code: int = self.process.exitcode or 0
+        self.process.close()
+        return code
+
+
+class _Round:
+    """One call of ``map``: which items wait, which are done."""
+
+    def __init__(self, workers: Workers[Any, Any], items: Sequence[Any]) -> None:
+        self.workers, self.items = workers, items
+        self.results: list[Any] = [None] * len(items)
+        self.open = len(items)
+        positions = range(len(items))
+        # Few items are shared out evenly, many in chunks.
+        size = max(1, min(_CHUNK, -(-len(items) // workers._count)))
+        self.chunks = deque(list(positions[start : start + size]) for start in range(0, len(items), size))
+        self.crashes: dict[int, int] = {}
+        self.failed_starts = 0
+
+    def run(self) -> list[Any]:
+        workers = self.workers
+        while self.open:
+            busy = sum(1 for worker in workers._staff if worker.owes)
+            while len(workers._staff) < min(workers._count, busy + len(self.chunks)):
+                workers._staff.append(_Worker(workers))
+            for worker in [w for w in workers._staff if w.is_ready and not w.owes and self.chunks]:
+                self._give(worker)
+            for connection in wait([worker.connection for worker in workers._staff]):
+                self._hear(next(worker for worker in workers._staff if worker.connection is connection))
+        return self.results
+
+    def _give(self, worker: _Worker) -> None:
+        if not self.chunks:
+            return
+        chunk = self.chunks.popleft()
+        try:
+            worker.connection.send([self.items[position] for position in chunk])
+            worker.owes.extend(chunk)
+        except OSError:
+            # It died idle; nothing of this is anyone's fault.
+            self.chunks.appendleft(chunk)
+            self._bury(worker)
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            self._bury(worker)
+            return
+        if not worker.is_ready:
+            worker.is_ready = message == _READY
+            return
+        self._done(worker.owes.popleft(), message)
+
+    def _done(self, position: int, result: Any) -> None:
+        self.results[position] = result
+        self.open -= 1
+
+    def _bury(self, worker: _Worker) -> None:
+        """Take a dead worker out, judge the item it died of, and put the others back."""
+        self.workers._staff.remove(worker)
+        code = worker.end()
+        if not worker.is_ready:
+            self.failed_starts += 1
+            if self.failed_starts >= _STARTS:
+                raise PresslakeError(
+                    f"Processes for extraction end as soon as they start (exit code {code}).",
+                    remedy="Free memory, or raise the limit of processes.",
+                )
+        if not worker.owes:
+            return
+        guilty = worker.owes.popleft()
+        if worker.owes:
+            self.chunks.appendleft(list(worker.owes))
+        if code == -signal.SIGALRM:
+            limit = f"{self.workers._timeout_s:g}"
+            slow = f"Extraction took longer than {limit} s. Raise PRESSLAKE_DOCUMENT_TIMEOUT_S if it only needs time."
+            self._fail(guilty, RecordError("extraction_timeout", slow))
+            return
+        self.crashes[guilty] = self.crashes.get(guilty, 0) + 1
+        if self.crashes[guilty] < _CRASHES:
+            self.chunks.appendleft([guilty])
+        else:
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            self._fail(guilty, RecordError("extraction_crashed", f"Extraction brought its process down ({how})."))
+
+    def _fail(self, position: int, error: RecordError) -> None:
+        self._done(position, self.workers._failed(self.items[position], error))
+
+
+Failed = Callable[[Any, RecordError], Any]
+
+
+def _serve(connection: Connection, work: Callable[[Any], Any], failed: Failed, timeout_s: float) -> None:
+    """Do chunk after chunk until the parent closes the connection."""
+    # Ctrl-C goes to all processes of a terminal; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _limit_memory()
+    with suppress(EOFError, OSError):
+        connection.send(_READY)
+        while True:
+            for item in connection.recv():
+                signal.setitimer(signal.ITIMER_REAL, timeout_s)
+                result = _result(item, work, failed)
+                # The parent may be busy for long; that is not the item's time.
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                connection.send(result)
+
+
+def _result(item: Any, work: Callable[[Any], Any], failed: Failed) -> Any:
+    try:
+        return work(item)
+    except BaseException as error:  # libraries in Rust panic with an error of their own, beside Exception
+        said = " ".join(str(error).split())[:300]
+        return failed(item, RecordError("extraction_crashed", f"Extraction failed: {type(error).__name__}: {said}"))
+
+
+def _limit_memory() -> None:
+    """Let a worker that eats memory fail by itself, before the system picks a process to end."""
+    import resource
+
+    with suppress(ValueError, OSError):
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (_MOST_BYTES, most))
