@@ -10,12 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_client, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.sync import rate_limit
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
-from flows.jobs import IngestRequest, Outcome
+from flows.jobs import Gate, IngestRequest, Outcome
 from flows.jobs import ingest as ingest_job
 from flows.settings import Settings
 from flows.summaries import markdown_summary
@@ -38,7 +40,29 @@ def ingest_task(request: IngestRequest, settings: Settings, names: str) -> Outco
                 run.seconds,
             )  # fmt: skip
 
-    return ingest_job(request, settings, watch)
+    return ingest_job(request, settings, watch, _global_limits())
+
+
+def _global_limits() -> Gate:
+    """Return the gate that keeps Prefect's global limit ``presslake-<host>``, for each host that has one.
+
+    It holds for the workers of all machines, where the pace kept in files holds for one. Asking costs about a tenth
+    of a second a request, so hosts without such a limit are asked about once.
+    """
+    limited: dict[str, bool] = {}
+
+    def gate(host: str) -> None:
+        name = f"presslake-{host}"
+        if host not in limited:
+            with get_client(sync_client=True) as client:
+                try:
+                    limited[host] = client.read_global_concurrency_limit_by_name(name).active
+                except ObjectNotFound:
+                    limited[host] = False
+        if limited[host]:
+            rate_limit(name, strict=False)
+
+    return gate
 
 
 def _perform(request: IngestRequest, settings: Settings) -> Outcome:

@@ -18,6 +18,9 @@ CONFIG_FILE = "presslake.toml"
 VERSION = "0.1.0"
 
 
+_MAY_BE_ZERO = {"max_retries", "max_requests", "max_minutes"}
+
+
 def _setting(default: Any, help_text: str) -> Any:
     return field(default=default, metadata={"help": help_text})
 
@@ -34,14 +37,28 @@ class Settings:
     connect_timeout_s: float = _setting(10.0, "How long to wait for a connection.")
     read_timeout_s: float = _setting(60.0, "How long to wait for the next bytes of an answer.")
     requests_per_s: float = _setting(5.0, "Highest rate of requests to one host; loopback hosts are not limited.")
+    connections_per_host: int = _setting(2, "Requests under way to one host at a time; loopback hosts are not limited.")
+    max_crawl_delay_s: float = _setting(60.0, "Longest Crawl-delay of a robots.txt that is kept in full.")
+    max_requests: int = _setting(0, "Requests that one run may make to a site before it stops as partial; 0: no limit.")
+    max_minutes: float = _setting(
+        0.0, "Minutes that one run may spend on a site before it stops as partial; 0: no limit."
+    )
     max_retries: int = _setting(5, "Tries after a failed one before a request is given up.")
-    max_retry_wait_s: float = _setting(120.0, "Longest wait a server may ask for between two tries.")
+    max_retry_wait_s: float = _setting(
+        120.0, "Longest wait a server may ask for; for longer ones the run stops as partial."
+    )
+    answer_timeout_s: float = _setting(300.0, "How long one answer may take from its first byte to its last.")
     max_answer_bytes: int = _setting(64 * 1024 * 1024, "Largest answer read; a larger one is an error.")
     per_page: int = _setting(100, "Records asked for at a time; WordPress allows at most 100.")
     workers: int = _setting(2, "Processes that extract text.")
+    document_timeout_s: float = _setting(60.0, "Longest time that the extraction of one document may take.")
     max_file_bytes: int = _setting(256 * 1024 * 1024, "Largest local file read as one document.")
     batch_records: int = _setting(1000, "Records committed together at most.")
     batch_bytes: int = _setting(32 * 1024 * 1024, "Bytes committed together at most.")
+    sweep_hours: float = _setting(
+        24.0, "How often all ids of a site are compared even if nothing seems to have changed."
+    )
+    rescan_days: float = _setting(30.0, "How often a site is read in full even if nothing seems to have changed.")
     verify_tls: bool = _setting(True, "Whether certificates are checked.")
 
     @property
@@ -91,6 +108,6 @@ def _converted(name: str, value: Any) -> Any:
             f"Setting {name} cannot be {value!r}: it is a {kind.__name__}.",
             remedy=f"Mend PRESSLAKE_{name.upper()}.",
         ) from error
-    if kind in (int, float) and converted <= 0 and name != "max_retries":
+    if kind in (int, float) and (converted < 0 or (converted == 0 and name not in _MAY_BE_ZERO)):
         raise UsageError(f"Setting {name} cannot be {value!r}: it must be above zero.")
     return converted

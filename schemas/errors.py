@@ -5,7 +5,8 @@
     PresslakeError
       UsageError                  misuse: stop before starting             exit 2
       SourceError                 one source cannot be read                that source fails, others go on
-        TransientSourceError      worth another try: 429, 5xx, timeouts    retried, then as above
+        TransientSourceError      worth another try: 5xx, timeouts         retried, then as above
+          NotNowError             429 to the last, or a budget is spent    ends the stream as partial
         BlockedSourceError        the site refuses: login, WAF, REST off   never retried
       RecordError                 one record cannot become a document      becomes a quarantine row
       LakeError                   storage                                  the run fails, exit 1
@@ -69,12 +70,16 @@ class SourceError(PresslakeError):
 
 
 class TransientSourceError(SourceError):
-    """The source failed in a way that may pass: timeouts, dropped connections, 429, 5xx.
+    """The source failed in a way that may pass: timeouts, dropped connections, statuses of overload.
 
     ``retry_after_s`` is what the server asked for, in seconds, if it did.
     """
 
     retry_after_s: float | None = None
+
+
+class NotNowError(TransientSourceError):
+    """Going on now makes no sense: the server asks for a longer wait than we grant, or the run's budget is spent."""
 
 
 class BlockedSourceError(SourceError):

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from schemas.columns import Row, Table
 from schemas.tables import SITE_BUCKETS
@@ -85,6 +85,15 @@ def _address(url: str | None) -> str | None:
     return url and url.split("#", 1)[0].split("?", 1)[0]
 
 
+def bare_address(url: str) -> str:
+    """Return what two spellings of one address have in common: no scheme, fragment, escapes or trailing slash.
+
+    >>> bare_address("HTTPS://Example.com/a%20b/#top")
+    'example.com/a b'
+    """
+    return unquote(url.split("#", 1)[0].split("://", 1)[-1]).rstrip("/").lower()
+
+
 def document_state(row: Row, editorial_extra: Any = None) -> str:
     """Return the hash that decides whether a document has a new state.
 
@@ -139,6 +148,15 @@ def supersedes(row: Row, head: Row) -> bool:
     return fidelity(row["source"]) >= fidelity(head["source"]) and not _newer(head, row)
 
 
+def renews(row: Row, head: Row) -> bool:
+    """Tell whether a row that was made again replaces ``head``: it was made of the same record and says something else.
+
+    What is deleted, or was made of another record meanwhile, stays as it is.
+    """
+    is_same_record = row["_raw_sha256"] == head["_raw_sha256"] and head["deleted_at"] is None
+    return is_same_record and bool(row["_state_sha256"] != head["_state_sha256"])
+
+
 def _newer(one: Row, other: Row) -> bool:
     if one["modified_at"] is None or other["modified_at"] is None:
         return False
@@ -169,6 +187,38 @@ def public_count_id(site: str, kind: str) -> str:
 def cursor_id(site: str, kind: str, part: str) -> str:
     """Return a mark of an unfinished full scan: its ``offset``, the last ``id`` there, and when it ``started``."""
     return f"cursor:{site}:{kind}:{part}"
+
+
+def zone_id(site: str, kind: str) -> str:
+    """Return the mark of the site's time zone as a number: an increment looks further back once it has changed."""
+    return f"zone:{site}:{kind}"
+
+
+def swept_id(site: str, kind: str) -> str:
+    """Return the mark of when all ids of a kind were last compared with the site's."""
+    return f"swept:{site}:{kind}"
+
+
+def scanned_id(site: str, kind: str) -> str:
+    """Return the mark of when the last full scan of a kind began."""
+    return f"scanned:{site}:{kind}"
+
+
+def hidden_id(site: str, kind: str) -> str:
+    """Return the mark of how many records more the site counts than it shows, when all were last compared."""
+    return f"hidden:{site}:{kind}"
+
+
+def marks_of(site: str, kind: str) -> tuple[str, ...]:
+    """Return all marks that are kept of a kind of a site; the count of public documents comes first."""
+    cursors = (cursor_id(site, kind, part) for part in ("offset", "id", "started"))
+    others = (watermark_id, zone_id, swept_id, scanned_id, hidden_id)
+    return (public_count_id(site, kind), *cursors, *(id_(site, kind) for id_ in others))
+
+
+def short_digest(value: Any) -> int:
+    """Return a value's hash as a number that fits a mark."""
+    return int(_digest(value)[:12], 16)
 
 
 def micros(moment: datetime) -> int:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from schemas.columns import EARLIEST, Column, Table, count, flag, moment, structs, text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SITE_BUCKETS = 16
 
 SOURCES = ("rest", "file", "wxr", "feed", "sitemap", "page")
@@ -49,6 +49,18 @@ def _source() -> Column:
     )
 
 
+def _gone() -> Column:
+    return moment("deleted_at", "When the site was found to show it no more; null while it does.")
+
+
+def _context() -> Column:
+    return text(
+        "context",
+        "JSON object of what the record itself does not say but its surroundings did: the site's zone, an export's"
+        " header by its hash.",
+    )
+
+
 def _lineage(*, extractor: bool) -> tuple[Column, ...]:
     columns = (
         text("_run_id", "Run that wrote the row.", required=True, narrow=True),
@@ -78,6 +90,7 @@ RAW = Table(
         text("etag", "ETag of that answer."),
         text("content_type", "Media type of the payload."),
         Column("payload", pa.binary(), "The record's bytes, unchanged.", required=True, unit="bytes"),
+        _context(),
         text("_run_id", "Run that wrote the row.", required=True, narrow=True),
         text("_source", "Source as given to the run."),
     ),
@@ -192,6 +205,7 @@ AUTHORS = Table(
         text("avatar_url", "Largest avatar offered."),
         _source(),
         text("extra", "JSON object of every field that has no column of its own."),
+        _gone(),
         *_lineage(extractor=False),
     ),
     partition="site_bucket",
@@ -213,6 +227,7 @@ TERMS = Table(
         count("documents_stated", "Number of documents the site states for the term."),
         _source(),
         text("extra", "JSON object of every field that has no column of its own."),
+        _gone(),
         *_lineage(extractor=False),
     ),
     partition="site_bucket",
@@ -239,6 +254,7 @@ MEDIA = Table(
         moment("modified_at", "Last modification time.", earliest=EARLIEST),
         _source(),
         text("extra", "JSON object of every field that has no column of its own."),
+        _gone(),
         *_lineage(extractor=False),
     ),
     partition="site_bucket",
@@ -263,6 +279,7 @@ COMMENTS = Table(
         text("url", "Address of the comment."),
         _source(),
         text("extra", "JSON object of every field that has no column of its own."),
+        _gone(),
         *_lineage(extractor=False),
     ),
     partition="site_bucket",
@@ -287,6 +304,7 @@ QUARANTINE = Table(
         Column(
             "payload", pa.binary(), "The record's bytes, unchanged; null when they could not be read.", unit="bytes"
         ),
+        _context(),
         moment("rejected_at", "When it was rejected.", required=True, narrow=True),
         text("_source", "Source as given to the run."),
     ),

@@ -51,6 +51,11 @@ def delayed(seconds: float) -> Change:
     return lambda reply: replace(reply, delay_s=seconds)
 
 
+def dripping(seconds: float) -> Change:
+    """Send the body in small pieces, each so much later."""
+    return lambda reply: replace(reply, drip_s=seconds)
+
+
 def headers(change: Callable[[dict[str, str]], dict[str, str]]) -> Change:
     return lambda reply: replace(reply, headers=change(reply.headers))
 

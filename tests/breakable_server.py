@@ -48,6 +48,7 @@ class Reply:
     cut: int | None = None
     reset: bool = False
     delay_s: float = 0.0
+    drip_s: float = 0.0
     shown: list[Value] = field(default_factory=list)
 
 
@@ -339,8 +340,13 @@ class BreakableServer:
                 for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(reply.body[: reply.cut])
-                self.wfile.flush()
+                pieces = [reply.body[: reply.cut]]
+                if reply.drip_s:
+                    pieces = [reply.body[start : start + 16] for start in range(0, len(reply.body), 16)]
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+                    time.sleep(reply.drip_s)
                 if reply.cut is not None:
                     self.close_connection = True
 

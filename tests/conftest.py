@@ -94,8 +94,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Let no client wait, and say how long each would have."""
     from functools import partial
 
-    from flows.wordpress import retrieval
+    from flows.wordpress import sites
 
     asked: list[float] = []
-    monkeypatch.setattr(retrieval, "Client", partial(retrieval.Client, sleep=asked.append))
+    monkeypatch.setattr(sites, "Client", partial(sites.Client, sleep=asked.append))
     return asked

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from breakable_server import BreakableServer
 from lakes import query
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,6 +75,28 @@ def test_the_command_line_appears_in_prefect_where_an_api_is_set(prefect_api: st
     assert json.loads(done.stdout)["streams"][0]["new"] == 1
     with get_client(sync_client=True) as client:
         assert any(str(tmp_path / "one.txt") in run.name for run in client.read_flow_runs())
+
+
+@pytest.mark.timeout(300)
+def test_a_global_limit_of_a_host_is_kept(prefect_api: str, breakable: BreakableServer, tmp_path: Path) -> None:
+    from prefect import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+
+    from flows.ingest import ingest
+
+    breakable.site().fill(posts=3)
+    with get_client(sync_client=True) as client:
+        client.create_global_concurrency_limit(
+            GlobalConcurrencyLimitCreate(name="presslake-127.0.0.1", limit=1000, slot_decay_per_second=0.001)
+        )
+        try:
+            result = ingest([breakable.url], lake=str(tmp_path / "lake"), kinds=["posts"])
+            limit = client.read_global_concurrency_limit_by_name("presslake-127.0.0.1")
+        finally:
+            client.delete_global_concurrency_limit_by_name("presslake-127.0.0.1")
+    assert result["exit"] == 0
+    # Every request took a slot, and a thousandth of a slot a second came free meanwhile.
+    assert len(breakable.asked) - 1 <= limit.active_slots <= len(breakable.asked)
 
 
 def test_an_api_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
-from schemas.columns import Row
+from schemas.columns import Row, Table
 from schemas.keys import site_bucket
 
 Key = tuple[str, ...]
@@ -47,14 +48,14 @@ def document_heads(table: DeltaTable, keys: Iterable[Key]) -> dict[Key, Row]:
 
 
 def entity_heads(table: DeltaTable, key_columns: Sequence[str], keys: Iterable[Key]) -> dict[Key, Row]:
-    """Return state and source of each known entity among ``keys`` (tuples in the order of ``key_columns``)."""
+    """Return state, source and lineage of each known entity among ``keys`` (tuples in the order of ``key_columns``)."""
     wanted = set(keys)
     if not wanted:
         return {}
     position = list(key_columns).index("id")
     found = scan(
         table,
-        (*key_columns, "source", "_state_sha256"),
+        (*key_columns, "source", "deleted_at", "_raw_sha256", "_state_sha256"),
         {key[0] for key in wanted},
         {key[position] for key in wanted},
     )
@@ -70,6 +71,17 @@ def landed(table: DeltaTable, keys: Iterable[Key]) -> set[tuple[str, str, str, s
     found = scan(table, ("site", "kind", "id", "raw_sha256"), {k[0] for k in wanted}, {k[2] for k in wanted})
     columns = (found.column(name).to_pylist() for name in ("site", "kind", "id", "raw_sha256"))
     return set(zip(*columns, strict=True))
+
+
+def newest_fetches(raw: DeltaTable, keys: Iterable[Key]) -> dict[Key, datetime]:
+    """Return when the newest record of each known (site, kind, id) among ``keys`` was fetched."""
+    wanted = set(keys)
+    if not wanted:
+        return {}
+    found = scan(raw, ("site", "kind", "id", "fetched_at"), {k[0] for k in wanted}, {k[2] for k in wanted})
+    rows = found.sort_by("fetched_at").to_pylist()
+    newest: dict[Key, datetime] = {(row["site"], row["kind"], row["id"]): row["fetched_at"] for row in rows}
+    return {key: newest[key] for key in wanted if key in newest}
 
 
 def current_documents(table: DeltaTable, keys: Iterable[Key]) -> pa.Table:
@@ -91,16 +103,55 @@ def current_documents(table: DeltaTable, keys: Iterable[Key]) -> pa.Table:
     return rows.filter(pc.fill_null(newest, False))
 
 
-def public_ids(table: DeltaTable, site: str, kind: str) -> set[str]:
-    """Return the ids of a kind's documents that are public as far as the lake knows."""
-    found = scan(table, ("kind", "id", "document_version", "deleted_at"), [site], None)
-    found = found.filter(pc.equal(found.column("kind"), kind))
-    newest: dict[str, tuple[int, bool]] = {}
-    columns = (found.column(name).to_pylist() for name in ("id", "document_version"))
-    for id_, version, is_public in zip(*columns, pc.is_null(found.column("deleted_at")).to_pylist(), strict=True):
-        if id_ not in newest or version > newest[id_][0]:
-            newest[id_] = (version, is_public)
-    return {id_ for id_, (_, is_public) in newest.items() if is_public}
+def public(
+    table: DeltaTable,
+    declared: Table,
+    site: str,
+    kind: str,
+    ids: Iterable[str] | None = None,
+    after: datetime | None = None,
+) -> dict[str, datetime | None]:
+    """Return id → modification time of what is public of a kind, as far as the lake knows.
+
+    ``ids`` and ``after`` (a modification time) leave out the rest without reading it. Entities of other sources than
+    the live site are left out: an export tells of drafts' terms and held comments.
+    """
+    names = {column.name for column in declared.columns}
+    optional = ("kind", "taxonomy", "document_version", "modified_at")
+    columns = ["id", "source", "deleted_at", *(name for name in optional if name in names)]
+    where = among([site], ids)
+    for name in ("kind", "taxonomy"):
+        where = where & (ds.field(name) == kind) if name in columns else where
+    if after is not None:
+        where = where & (ds.field("modified_at") > pa.scalar(after, pa.timestamp("us", "UTC")))
+    found = table.to_pyarrow_dataset().to_table(columns=columns, filter=where)
+    is_document = declared.name == "documents"
+    if is_document:
+        found = found.sort_by("document_version")
+    newest = {row["id"]: row for row in found.to_pylist()}
+    return {
+        id_: row.get("modified_at")
+        for id_, row in newest.items()
+        if row["deleted_at"] is None and (is_document or row["source"] == "rest")
+    }
+
+
+def current_entities(table: DeltaTable, declared: Table, keys: Iterable[Key]) -> list[Row]:
+    """Return the whole row of each known entity among ``keys`` (tuples in the order of the table's key)."""
+    wanted = set(keys)
+    position = declared.key.index("id")
+    found = scan(table, declared.schema().names, {key[0] for key in wanted}, {key[position] for key in wanted})
+    return [row for row in found.to_pylist() if tuple(row[name] for name in declared.key) in wanted]
+
+
+def etags(raw: DeltaTable, site: str, source: str) -> dict[str, str]:
+    """Return address → ETag of the newest answer read from a site through ``source``, the last read first."""
+    found = scan(raw, ("url", "etag", "source", "fetched_at"), [site], None)
+    found = found.filter(pc.and_(pc.equal(found.column("source"), source), pc.is_valid(found.column("url"))))
+    newest: dict[str, str | None] = {}
+    for row in found.sort_by([("fetched_at", "descending")]).select(["url", "etag"]).to_pylist():
+        newest.setdefault(row["url"], row["etag"])
+    return {url: etag for url, etag in newest.items() if etag}
 
 
 def known_urls(table: DeltaTable, site: str) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.wordpress.api import Listing, WordPress
 from flows.wordpress.streams import Stream
-from schemas.errors import BlockedSourceError, SourceError, TransientSourceError
+from schemas.errors import BlockedSourceError, NotNowError, SourceError, TransientSourceError
 
 # A server that failed at a size is not asked for more before it has served so many smaller pages.
 _SMOOTH_PAGES = 5
@@ -21,12 +21,13 @@ class Asker:
 
     ``per_page`` shrinks when the server cannot answer that many and grows back slowly. ``poisoned`` is told of a
     single record that no request can fetch: (stream, its id or place in id order, error). ``authorised`` is asked
-    for in addition when somebody is logged in.
+    for in addition when somebody is logged in, ``always`` with every request.
     """
 
     api: WordPress
     per_page: int = 100
     authorised: dict[str, Any] = field(default_factory=dict)
+    always: dict[str, Any] = field(default_factory=dict)
     poisoned: Callable[[Stream, str, SourceError], None] | None = None
 
     def __post_init__(self) -> None:
@@ -38,7 +39,7 @@ class Asker:
         """Return one page of a stream."""
         # Only documents have drafts; the edit context of users would bring their addresses.
         more = self.authorised if stream.table == "documents" else {}
-        asked = {"per_page": self.per_page, **more, **params}
+        asked = {"per_page": self.per_page, **self.always, **more, **params}
         return self.api.list(stream.route, asked, tries=tries)
 
     def sized(self, stream: Stream, size: int, **params: Any) -> Listing:
@@ -50,8 +51,10 @@ class Asker:
         asked = {**params, "per_page": size}
         try:
             return self.page(stream, tries=1 if size > 1 else None, **asked)
+        except NotNowError:
+            raise
         except TransientSourceError as error:
-            if size == 1 or error.status not in (None, 429):
+            if size == 1 or error.status is not None:
                 raise
             return self.page(stream, **asked)
         except BlockedSourceError as error:
@@ -66,8 +69,10 @@ class Asker:
         while True:
             try:
                 listing = self.sized(stream, size, **params)
-            except TransientSourceError as error:
-                if size == 1 or error.status == 429:
+            except NotNowError:
+                raise
+            except TransientSourceError:
+                if size == 1:
                     raise
                 size = self.smaller(size)
                 continue

@@ -7,7 +7,7 @@ unchanging site when paged by number; page numbers of any order skip records whe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,12 +15,16 @@ from flows.rows.moments import naive
 from flows.wordpress.api import Listing, as_parameter
 from flows.wordpress.asking import Asker
 from flows.wordpress.streams import Stream
-from schemas.errors import SourceError, TransientSourceError
+from schemas.errors import NotNowError, SourceError, TransientSourceError
 
-# modified_after compares the site's local time: a zone change moves it by up to a day, summer time by an hour.
-OVERLAP = timedelta(hours=26)
+# modified_after compares the site's local time. Summer time moves that by an hour, clocks and commits under way by
+# minutes; a change of the site's zone by up to a day.
+OVERLAP = timedelta(hours=3)
+ZONE_OVERLAP = timedelta(hours=26)
+_SWEPT_FIELDS = "id,modified_gmt,modified,date_gmt,date"
 _SECOND = timedelta(seconds=1)
 _MOST_SEARCHES = 3
+_MOST_READINGS = 3
 _PAST_THE_END = {"rest_post_invalid_page_number", "rest_comment_invalid_page_number"}
 
 
@@ -90,9 +94,9 @@ class Crawler(Asker):
             place = {"orderby": "id", "order": "asc", "offset": start}
             try:
                 listing = self.sized(stream, size, **place, **params)
+            except NotNowError:
+                raise
             except TransientSourceError as error:
-                if error.status == 429:
-                    raise
                 if size > 1:
                     size = self.smaller(size)
                     continue
@@ -103,6 +107,22 @@ class Crawler(Asker):
             return listing, start, size
 
     def _by_number(self, stream: Stream, **params: Any) -> Iterator[Page]:
+        """Return every record of a list that is read by page number.
+
+        A record that goes away moves those behind it up by one, across the border of a page. So a list that is
+        shorter at its end than at its beginning is read again.
+        """
+        seen: set[int] = set()
+        for _ in range(_MOST_READINGS):
+            totals: list[int] = []
+            for page in self._numbers(stream, **params):
+                totals += [page.listing.total] if page.listing.total is not None else []
+                yield replace(page, records=[r for r in page.records if int(r[1]["id"]) not in seen])
+                seen.update(int(value["id"]) for _, value in page.records)
+            if not totals or totals[-1] >= totals[0]:
+                return
+
+    def _numbers(self, stream: Stream, **params: Any) -> Iterator[Page]:
         seen: set[int] = set()
         start = 0
         while True:
@@ -125,9 +145,9 @@ class Crawler(Asker):
             place = {"orderby": "id", "order": "asc", "page": start // size + 1}
             try:
                 listing = self.sized(stream, size, **place, **params)
+            except NotNowError:
+                raise
             except TransientSourceError as error:
-                if error.status == 429:
-                    raise
                 if size > 1:
                     self.smaller(size)
                     continue
@@ -141,8 +161,10 @@ class Crawler(Asker):
             self.fits(size)
             return listing, size
 
-    def modified_since(self, stream: Stream, since: datetime, **params: Any) -> Iterator[Page]:
-        """Return what was modified after ``since`` less an overlap, oldest first.
+    def modified_since(
+        self, stream: Stream, since: datetime, overlap: timedelta = OVERLAP, **params: Any
+    ) -> Iterator[Page]:
+        """Return what was modified after ``since`` less ``overlap``, oldest first.
 
         Keyset on the site's own ``modified`` column, the one the server compares: after a full page the last second
         is set aside and listed whole by id, so a thousand posts of one second all come.
@@ -150,7 +172,7 @@ class Crawler(Asker):
         Raises:
             ParameterIgnored: the server does not know the parameter.
         """
-        start = since - OVERLAP
+        start = since - overlap
         cursor = as_parameter(start)
         while True:
             listing, size = self._modified_after(stream, cursor, **params)
@@ -167,11 +189,23 @@ class Crawler(Asker):
                 raise ParameterIgnored("the site ignores modified_after")
             cursor = f"{last:%Y-%m-%dT%H:%M:%S}"
 
-    def _modified_after(self, stream: Stream, cursor: str, **params: Any) -> tuple[Listing, int]:
+    def last_modified(self, stream: Stream, after: datetime) -> tuple[Listing, bool]:
+        """Return the hundred last modified ``after`` a moment, and whether there are no more of them.
+
+        Raises:
+            ParameterIgnored: the server does not know the parameter.
+        """
+        listing, size = self._modified_after(stream, as_parameter(after), "desc")
+        self._require_honoured(listing, after)
+        return listing, _is_whole(listing, size)
+
+    def _modified_after(self, stream: Stream, cursor: str, order: str = "asc", **params: Any) -> tuple[Listing, int]:
         try:
-            return self.fitting(stream, orderby="modified", order="asc", modified_after=cursor, **params)
+            return self.fitting(stream, orderby="modified", order=order, modified_after=cursor, **params)
+        except NotNowError:
+            raise
         except TransientSourceError as error:
-            if error.status in (None, 429) or not self.answers(stream):
+            if error.status is None or not self.answers(stream):
                 raise
             raise ParameterIgnored("one of the latest records makes the server fail") from error
         except SourceError as error:
@@ -194,18 +228,20 @@ class Crawler(Asker):
             if modified is not None and modified.replace(tzinfo=UTC) < start - timedelta(days=2):
                 raise ParameterIgnored("the site ignores modified_after")
 
-    def newest(self, stream: Stream, **params: Any) -> Listing:
-        """Return ids and times of the hundred newest publications, and the total: the cheap look at what there is."""
-        fields = "id,modified_gmt,date_gmt"
-        return self.fitting(stream, orderby="date", order="desc", _fields=fields, **params)[0]
+    def newest(self, stream: Stream, by: str) -> Listing:
+        """Return the ids of the hundred newest records by ``id`` or ``date``, and the total: the cheap look.
 
-    def sweep(self, stream: Stream, **params: Any) -> tuple[dict[int, str], int | None]:
-        """Return id → modified_gmt of every record, and the total the server states at the end."""
-        found: dict[int, str] = {}
+        By id come those dated back, by date those scheduled long ago.
+        """
+        return self.fitting(stream, orderby=by, order="desc", _fields="id")[0]
+
+    def sweep(self, stream: Stream, **params: Any) -> tuple[dict[int, dict[str, Any]], int | None]:
+        """Return id → id and times of every record, and the total the server states at the end."""
+        found: dict[int, dict[str, Any]] = {}
         total: int | None = None
-        for page in self.by_id(stream, _fields="id,modified_gmt", **params):
-            found.update({int(value["id"]): str(value.get("modified_gmt", "")) for _, value in page.records})
-            total = page.listing.total or total
+        for page in self.by_id(stream, _fields=_SWEPT_FIELDS, **params):
+            found.update({int(value["id"]): value for _, value in page.records})
+            total = page.listing.total if page.listing.total is not None else total
         return found, total
 
     def of_ids(self, stream: Stream, ids: Sequence[int], **params: Any) -> Iterator[Page]:
@@ -217,9 +253,9 @@ class Crawler(Asker):
             include = {"include": ",".join(map(str, wanted)), "orderby": "id", **params}
             try:
                 listing = self.sized(stream, len(wanted), **include)
+            except NotNowError:
+                raise
             except TransientSourceError as error:
-                if error.status == 429:
-                    raise
                 if len(wanted) == 1:
                     self.isolate(stream, wanted[0], error, **include)
                 else:

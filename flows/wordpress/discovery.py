@@ -190,6 +190,14 @@ def _nothing(url: str, first: Answer | None, seen: list[str]) -> SourceError:
             f"{url} is blocked by {who} (HTTP {first.status}).",
             remedy="Ask the site's owner to admit your User-Agent (PRESSLAKE_USER_AGENT).", url=url, status=first.status,
         )  # fmt: skip
+    too_old = any("before 4.7" in entry for entry in seen)
+    if too_old:
+        error = BlockedSourceError(
+            f"{url} has no wp/v2 API: it is a WordPress before 4.7, or its API is cut down.",
+            remedy="Ingest an export (WXR) of the site.", url=url,
+        )  # fmt: skip
+        error.is_wordpress = True
+        return error
     if closed or is_wordpress:
         why = closed or f"none of {len(seen)} places answers JSON"
         error = BlockedSourceError(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 
@@ -18,11 +19,11 @@ from flows.pipeline import Pipeline
 from flows.readers.files import FEED_ITEM, HTML
 from flows.wordpress import sitemaps
 from flows.wordpress.api import WordPress
-from flows.wordpress.retrieval import Client
-from schemas.errors import BlockedSourceError, SourceError
-from schemas.keys import canonical_site
-from schemas.records import RawRecord, Rejection
-from warehouse.heads import known_urls
+from flows.wordpress.retrieval import Answer, Client
+from schemas.errors import NotNowError, SourceError
+from schemas.keys import bare_address, canonical_site
+from schemas.records import Counts, RawRecord, Rejection
+from warehouse.heads import etags, known_urls
 from warehouse.ledger import StreamRun
 
 _MOST_FEED_PAGES = 200
@@ -41,29 +42,32 @@ _KIND_SIGNS = (
 _ARCHIVE = re.compile(rb"<body[^>]+class=[\"'][^\"']*(?<![\w-])(?:archive|search|error404)(?![\w-])")
 
 
-def ingest_closed(client: Client, pipeline: Pipeline, address: str, why: BlockedSourceError) -> None:
-    """Ingest a site whose API is closed: the pages of its sitemap or, failing that, its feed.
+def ingest_closed(client: Client, pipeline: Pipeline, address: str, why: SourceError, stream: str = "posts") -> None:
+    """Ingest a site whose API is closed: the pages of its sitemap or, failing that, its feed, as the stream named.
 
     Raises:
-        BlockedSourceError: there is neither; the original reason.
+        SourceError: there is neither; the original reason.
     """
     parts = urlsplit(address)
     base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/"
     reader = PageReader(client, pipeline, base, canonical_site(address))
-    run = pipeline.stream(reader.site, "posts")
+    run = pipeline.stream(reader.site, stream)
     run.begin()
-    addresses = sorted(sitemaps.addresses(client, base))
-    reader.take(reader.pages(addresses) if addresses else reader.feed(), run)
-    if not run.counts.fetched:
-        del pipeline.streams[reader.site, "posts"]
+    addresses = sitemaps.addresses(client, base)
+    # What was never read comes first, so that runs with a small budget get through the site in the end.
+    known = {bare_address(url) for url in known_urls(pipeline.lake.table("documents"), reader.site)}
+    ordered = sorted(addresses, key=lambda entry: (bare_address(entry) in known, entry))
+    reader.take(reader.pages(ordered) if addresses else reader.feed(), run)
+    if not (run.counts.fetched or reader.stopped or reader.is_feed_unmodified):
+        del pipeline.streams[reader.site, stream]
         raise why
     run.expected = len(addresses) or None
     way = "the pages of its sitemap" if addresses else "its feed"
     run.incomplete("partial", f"the API is closed, so the site was read through {way}: {why.message}")
 
 
-def ingest_unlisted(api: WordPress, pipeline: Pipeline) -> None:
-    """Compare the site's sitemap with the lake, and read the pages that the API did not list.
+def ingest_unlisted(api: WordPress, pipeline: Pipeline) -> bool:
+    """Compare the site's sitemap with the lake, and read the pages that the API did not list; False without one.
 
     Post types that a plug-in keeps out of the API come in this way. The ledger's stream ``sitemap`` tells how many
     addresses there are, and names those that could not be read; addresses that are gone are no gap.
@@ -71,50 +75,65 @@ def ingest_unlisted(api: WordPress, pipeline: Pipeline) -> None:
     base = str(api.index.get("home") or f"https://{api.site}").rstrip("/") + "/"
     # A site may call itself by a name that we did not reach it by; only what we reached is compared.
     if canonical_site(base) != api.site:
-        return
+        return False
     listed = sitemaps.addresses(api.client, base)
     if not listed:
-        return
+        return False
     run = pipeline.stream(api.site, "sitemap")
     run.begin()
     run.expected = len(listed)
-    known = {_bare(url) for url in known_urls(pipeline.lake.table("documents"), api.site)}
-    missing = sorted(address for address in listed if _bare(address) not in known)
+    known = {bare_address(url) for url in known_urls(pipeline.lake.table("documents"), api.site)}
+    missing = sorted(address for address in listed if bare_address(address) not in known)
     reader = PageReader(api.client, pipeline, base, api.site)
     reader.take(reader.pages(missing, gone_is_gap=False), run)
     if reader.gone:
         run.reasons.append(f"{reader.gone} listed addresses are gone")
-
-
-def _bare(address: str) -> str:
-    return unquote(address.split("#", 1)[0].split("://", 1)[-1]).rstrip("/").lower()
+    return True
 
 
 class PageReader:
-    """Reads a site's pages and feed as raw records. ``gone`` counts addresses that answered 404 or 410."""
+    """Reads a site's pages and feed as raw records.
+
+    ``gone`` counts addresses that answered 404 or 410, ``unmodified`` those that had not changed since they were
+    last read; ``stopped`` says why reading ended before its time.
+    """
 
     def __init__(self, client: Client, pipeline: Pipeline, base: str, site: str) -> None:
         """Prepare; nothing is asked of the site yet."""
         self.client, self.pipeline, self.base, self.site = client, pipeline, base, site
-        self.gone = 0
+        self.gone = self.unmodified = 0
+        self.is_feed_unmodified = False
+        self.stopped = ""
 
     def take(self, read: Iterator[RawRecord | Rejection], run: StreamRun) -> None:
         """Take what is read to the lake as the stream ``run``."""
-        settings, before = self.pipeline.settings, (self.client.traffic.requests, self.client.traffic.bytes)
-        for batch in ahead(gathered(read, most=settings.batch_records, most_bytes=settings.batch_bytes)):
-            batch.stream = run
-            self.pipeline.process(batch)
-        run.requests = self.client.traffic.requests - before[0]
-        run.bytes = self.client.traffic.bytes - before[1]
+        settings = self.pipeline.settings
+        with self.client.counted(run):
+            for batch in ahead(gathered(read, most=settings.batch_records, most_bytes=settings.batch_bytes)):
+                batch.stream = run
+                self.pipeline.process(batch)
+        run.counts += Counts(fetched=self.unmodified, unchanged=self.unmodified)
+        if self.stopped:
+            run.incomplete("partial", self.stopped)
         run.end()
 
     def pages(self, addresses: list[str], *, gone_is_gap: bool = True) -> Iterator[RawRecord | Rejection]:
-        """Return the page at each address, or a rejection that says why it is none."""
+        """Return the page at each address, or a rejection that says why it is none.
+
+        A server that gave an ETag is asked only for what changed.
+        """
+        known = self._etags("sitemap")
         for address in addresses:
             try:
-                answer = self.client.get(address, accept="text/html, */*;q=0.5")
+                answer = self.client.get(address, accept="text/html, */*;q=0.5", etag=known.get(address))
+            except NotNowError as error:
+                self.stopped = str(error)
+                return
             except SourceError as error:
                 yield self._unread(address, str(error))
+                continue
+            if answer.status == 304:
+                self.unmodified += 1
                 continue
             if answer.status in (404, 410) and not gone_is_gap:
                 self.gone += 1
@@ -137,11 +156,24 @@ class PageReader:
         )  # fmt: skip
 
     def feed(self) -> Iterator[RawRecord]:
-        """Return the items of the feed, page by page, until nothing new comes."""
+        """Return the items of the feed, page by page, until nothing new comes; none if it has not changed.
+
+        WordPress gives one ETag for all its feeds, made from the newest modification or publication (4.7 to 7.1). A
+        publication dated ahead freezes it, so it is worth nothing until then.
+        """
         seen: set[str] = set()
+        etag = next(iter(self._etags("feed").values()), None)
         for number in range(1, _MOST_FEED_PAGES + 1):
-            answer = sitemaps.quietly(self.client, urljoin(self.base, f"?feed=rss2&paged={number}"))
-            tree = sitemaps.xml(self.client, answer.url) if answer else None
+            try:
+                answer = sitemaps.quietly(self.client, urljoin(self.base, f"?feed=rss2&paged={number}"), etag)
+            except NotNowError as error:
+                self.stopped = str(error)
+                return
+            if answer is not None and answer.status == 304:
+                self.is_feed_unmodified = True
+                return
+            etag = None
+            tree = sitemaps.parsed(answer.body) if answer else None
             items = tree.xpath("//item") if tree is not None else []
             fresh = [item for item in items if _guid(item) not in seen]
             if not fresh or answer is None:
@@ -149,11 +181,13 @@ class PageReader:
             for item in fresh:
                 seen.add(_guid(item))
                 match = re.search(r"[?&](?:p|page_id)=(\d+)", _guid(item))
-                payload = etree.tostring(item, encoding="utf-8")
-                id_ = match[1] if match else _guid(item)
                 yield self._record(
-                    "post", id_, payload, "feed", FEED_ITEM, answer.fetched_at, url=item.findtext("link")
-                )
+                    "post", match[1] if match else _guid(item), etree.tostring(item, encoding="utf-8"), "feed",
+                    FEED_ITEM, answer.fetched_at, url=item.findtext("link"), etag=_lasting_etag(answer),
+                )  # fmt: skip
+
+    def _etags(self, source: str) -> dict[str, str]:
+        return etags(self.pipeline.lake.table("raw"), self.site, source)
 
     def _record(
         self, kind: str, id_: str, payload: bytes, source: str, content_type: str, fetched_at: datetime, **more: Any
@@ -162,6 +196,14 @@ class PageReader:
             site=self.site, kind=kind, id=id_, payload=payload, source=source, content_type=content_type,
             fetched_at=fetched_at, given_source=self.pipeline.source, **more,
         )  # fmt: skip
+
+
+def _lasting_etag(answer: Answer) -> str | None:
+    try:
+        lasts = parsedate_to_datetime(answer.headers.get("Last-Modified", "")) <= answer.fetched_at
+    except (TypeError, ValueError):
+        return None
+    return answer.headers.get("ETag") if lasts else None
 
 
 def _guid(item: Any) -> str:

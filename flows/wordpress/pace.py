@@ -1,7 +1,7 @@
-"""How often a host is asked: one pace for all threads and processes of this user on this machine.
+"""How often a host is asked: one pace, and a few slots, for all threads and processes of this user on this machine.
 
 The next free moment of each host stands in a small locked file, so that ten commands started side by side ask a site
-no faster than one.
+no faster than one, and no more of them at a time than its slots.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.robotparser import RobotFileParser
@@ -34,9 +35,7 @@ class Pace:
     def __init__(self, host: str, interval_s: float) -> None:
         """Keep the pace of ``host`` in the user's own folder for such files."""
         self.interval_s = interval_s
-        folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"presslake-{os.getuid()}"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = folder / f"{hashlib.sha256(host.encode()).hexdigest()[:24]}.pace"
+        self._path = _folder() / f"{_name(host)}.pace"
 
     def wait(self, sleep: Callable[[float], None]) -> None:
         """Return when the next request may start."""
@@ -63,6 +62,49 @@ class Pace:
             return start - now
         finally:
             os.close(descriptor)
+
+
+class Slots:
+    """Bounds how many requests to one host are under way at a time (``count``, zero for no limit).
+
+    Each slot is a locked file; the kernel frees it when its process dies, however that happens.
+    """
+
+    def __init__(self, host: str, count: int) -> None:
+        """Keep the slots of ``host`` in the user's own folder for such files."""
+        self._paths = [_folder() / f"{_name(host)}.slot{number}" for number in range(count)]
+
+    @contextmanager
+    def taken(self, sleep: Callable[[float], None]) -> Iterator[None]:
+        """Hold a slot for the time of one request, waiting for one to come free."""
+        descriptor = self._take(sleep) if self._paths else None
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _take(self, sleep: Callable[[float], None]) -> int:
+        while True:
+            for path in self._paths:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    os.close(descriptor)
+                else:
+                    return descriptor
+            sleep(0.02)
+
+
+def _folder() -> Path:
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"presslake-{os.getuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _name(host: str) -> str:
+    return hashlib.sha256(host.encode()).hexdigest()[:24]
 
 
 def _number(data: bytes) -> float:

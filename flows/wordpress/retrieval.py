@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 
 from flows.settings import Settings
-from flows.wordpress.pace import Pace, is_loopback
-from schemas.errors import SourceError, TransientSourceError
+from flows.wordpress.pace import Pace, Slots, crawl_delay_s, is_loopback
+from schemas.errors import NotNowError, SourceError, TransientSourceError
+from warehouse.ledger import StreamRun
+
+log = logging.getLogger(__name__)
 
 _RETRYABLE = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 _CHUNK = 64 * 1024
@@ -48,11 +54,16 @@ class Traffic:
 
 @dataclass
 class Client:
-    """Fetches over one session. Credentials go to the host they were given for and nowhere else."""
+    """Fetches over one session. Credentials go to the host they were given for and nowhere else.
+
+    ``gate`` is called with the host before each request and returns when it may start: the way in for limits that
+    hold beyond this machine.
+    """
 
     settings: Settings
     credentials: tuple[str, str] | None = None
     credentials_for: str = ""
+    gate: Callable[[str], None] | None = None
     sleep: Callable[[float], None] = time.sleep
     traffic: Traffic = field(default_factory=Traffic)
     retries: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -60,6 +71,9 @@ class Client:
     def __post_init__(self) -> None:
         """Open the session."""
         self._paces: dict[str, Pace] = {}
+        self._slots: dict[str, Slots] = {}
+        self._robots: dict[str, str] = {}
+        self._deadline = time.monotonic() + 60 * self.settings.max_minutes if self.settings.max_minutes else None
         self._session = _Session()
         self._session.headers.update({"User-Agent": self.settings.user_agent, "Accept": "application/json, */*;q=0.5"})
         self._session.verify = self.settings.verify_tls
@@ -83,22 +97,27 @@ class Client:
         *,
         tries: int | None = None,
         accept: str | None = None,
+        etag: str | None = None,
         check: Callable[[Answer], None] | None = None,
     ) -> Answer:
         """Return the answer of a GET, whatever its status unless it is worth a retry.
 
         Timeouts, dropped connections and the statuses of overload are tried again with growing, jittered waits, or
         as long as Retry-After says (seconds or HTTP date), up to ``tries`` times (default: ``max_retries``).
-        So is what ``check`` raises as transient.
+        So is what ``check`` raises as transient. With ``etag`` the server may answer 304: nothing has changed.
 
         Raises:
+            NotNowError: it asks for a longer wait than we grant, still refuses after all tries, or the run's budget
+                of requests or minutes is spent.
             TransientSourceError: it went on failing.
             SourceError: the address cannot be used, or the answer is larger than ``max_answer_bytes``.
         """
         tries = self.settings.max_retries if tries is None else min(tries, self.settings.max_retries)
-        for attempt in range(tries + 1):
+        asked = {"Accept": accept, "If-None-Match": etag}
+        for attempt in range(self.settings.max_retries + 1):
+            self._require_budget(url)
             try:
-                answer = self._once(url, params, accept)
+                answer = self._once(url, params, {name: value for name, value in asked.items() if value})
                 if answer.status in _RETRYABLE:
                     raise _failure(answer)
                 if check is not None:
@@ -106,7 +125,8 @@ class Client:
                 return answer
             except TransientSourceError as error:
                 failure = error
-            if attempt == tries:
+            # A plea to wait says nothing against the request, so it does not count as one of few tries.
+            if attempt >= (self.settings.max_retries if failure.status == 429 else tries):
                 raise failure
             self.retries[str(failure.status or "connection")] += 1
             self._back_off(url, attempt, failure.retry_after_s)
@@ -114,30 +134,58 @@ class Client:
 
     def _back_off(self, url: str, attempt: int, asked: float | None) -> None:
         if asked is not None:
-            wait = min(asked, self.settings.max_retry_wait_s)
-            self._pace(url).hold(wait)
+            # Longer waits than we grant hold all the same, for whoever comes next.
+            self._pace(url).hold(asked)
+            if asked > self.settings.max_retry_wait_s:
+                raise NotNowError(
+                    f"{urlsplit(url).netloc} asks to wait {asked:.0f} s, longer than {self.settings.max_retry_wait_s:.0f} s.",
+                    remedy="Run again later: it goes on where it stopped.", url=url, status=429,
+                )  # fmt: skip
+            wait = asked
         else:
             wait = random.uniform(0.5, 1.0) * min(30.0, 0.5 * 2**attempt)
         self.sleep(wait)
 
-    def _once(self, url: str, params: Mapping[str, Any] | None, accept: str | None) -> Answer:
-        self._pace(url).wait(self.sleep)
-        self.traffic.requests += 1
-        headers = {"Accept": accept} if accept else None
+    def _require_budget(self, url: str) -> None:
+        most = self.settings.max_requests
+        spent = f"{most} requests" if most and self.traffic.requests >= most else ""
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            spent = f"{self.settings.max_minutes:g} minutes"
+        if spent:
+            raise NotNowError(
+                f"The budget of {spent} for one run of this site is spent.",
+                remedy="Run again: it goes on where it stopped.", url=url,
+            )  # fmt: skip
+
+    def _once(self, url: str, params: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Answer:
+        host = urlsplit(url).hostname or ""
+        if self.gate is not None:
+            self.gate(host)
         try:
-            with self._session.get(
-                url, params=params, headers=headers, stream=True, auth=self._auth(url),
-                timeout=(self.settings.connect_timeout_s, self.settings.read_timeout_s),
-            ) as response:  # fmt: skip
-                body = self._read(response, url)
-                return Answer(response.url, response.status_code, response.headers, body, datetime.now(UTC))
-        except requests.exceptions.RequestException as error:
+            with self._slot(host).taken(self.sleep):
+                self._pace(url).wait(self.sleep)
+                self.traffic.requests += 1
+                with self._session.get(
+                    url, params=params, headers=headers, stream=True, auth=self._auth(url),
+                    timeout=(self.settings.connect_timeout_s, self.settings.read_timeout_s),
+                ) as response:  # fmt: skip
+                    body = self._read(response, url)
+                    return Answer(response.url, response.status_code, response.headers, body, datetime.now(UTC))
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise mapped(error, url) from error
 
     def _read(self, response: requests.Response, url: str) -> bytes:
         chunks, size = [], 0
-        for chunk in response.iter_content(_CHUNK):
+        deadline = time.monotonic() + self.settings.answer_timeout_s
+        # Each piece as it comes: whole ones may take for ever to fill.
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             size += len(chunk)
+            if time.monotonic() > deadline:
+                # A byte now and then keeps the read timeout from ever ending it.
+                raise TransientSourceError(
+                    f"The answer of {url} was not complete after {self.settings.answer_timeout_s:.0f} s.",
+                    remedy="Try again later, or raise PRESSLAKE_ANSWER_TIMEOUT_S.", url=url,
+                )  # fmt: skip
             if size > self.settings.max_answer_bytes:
                 raise SourceError(
                     f"The answer of {url} is larger than {self.settings.max_answer_bytes} bytes.",
@@ -157,10 +205,42 @@ class Client:
             return self.credentials
         return None
 
-    def slow_down(self, url: str, delay_s: float) -> None:
-        """Keep at least ``delay_s`` between requests to the host of ``url`` from now on."""
+    @contextmanager
+    def counted(self, run: StreamRun) -> Iterator[None]:
+        """Add the requests and bytes of what happens inside to a ledger entry."""
+        requests_, bytes_ = self.traffic.requests, self.traffic.bytes
+        try:
+            yield
+        finally:
+            run.requests += self.traffic.requests - requests_
+            run.bytes += self.traffic.bytes - bytes_
+
+    def robots(self, url: str) -> str:
+        """Return the robots.txt of the host of ``url``, fetched once; empty when it has none."""
+        address = urljoin(url, "/robots.txt")
+        if address not in self._robots:
+            try:
+                answer = self.get(address, tries=0, accept="text/plain")
+            except SourceError:
+                return ""
+            self._robots[address] = answer.body.decode("utf-8", "replace") if answer.status == 200 else ""
+        return self._robots[address]
+
+    def respect_robots(self, url: str) -> None:
+        """Keep the Crawl-delay of the host's robots.txt from now on, up to ``max_crawl_delay_s``."""
+        asked = crawl_delay_s(self.robots(url), self.settings.user_agent)
+        if asked > self.settings.max_crawl_delay_s:
+            log.warning(
+                "%s asks for %.0f s between requests; we keep %.0f s (PRESSLAKE_MAX_CRAWL_DELAY_S)",
+                urlsplit(url).netloc, asked, self.settings.max_crawl_delay_s,
+            )  # fmt: skip
         pace = self._pace(url)
-        pace.interval_s = max(pace.interval_s, delay_s)
+        pace.interval_s = max(pace.interval_s, min(asked, self.settings.max_crawl_delay_s))
+
+    def _slot(self, host: str) -> Slots:
+        if host not in self._slots:
+            self._slots[host] = Slots(host, 0 if is_loopback(host) else self.settings.connections_per_host)
+        return self._slots[host]
 
     def _pace(self, url: str) -> Pace:
         host = urlsplit(url).hostname or ""
@@ -188,7 +268,8 @@ class _NoAuth(requests.auth.AuthBase):
 
 
 def _failure(answer: Answer) -> TransientSourceError:
-    error = TransientSourceError(
+    kind = NotNowError if answer.status == 429 else TransientSourceError
+    error = kind(
         f"{answer.url} answered HTTP {answer.status}.",
         remedy="Try again later, or lower PRESSLAKE_REQUESTS_PER_S.",
         url=answer.url,
@@ -216,8 +297,8 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
-def mapped(error: requests.exceptions.RequestException, url: str) -> SourceError:
-    """Return our error for one of requests'; every class of theirs falls in one of these."""
+def mapped(error: Exception, url: str) -> SourceError:
+    """Return our error for one of requests' or, while a body is read, urllib3's; each class falls in one of these."""
     host = urlsplit(url).netloc
     kinds = requests.exceptions
     if isinstance(error, kinds.SSLError):
@@ -228,11 +309,11 @@ def mapped(error: requests.exceptions.RequestException, url: str) -> SourceError
         )
     if isinstance(error, kinds.TooManyRedirects):
         return SourceError(f"{url} redirects without end.", remedy="Give the address it should lead to.", url=url)
-    if isinstance(error, kinds.Timeout):
+    if isinstance(error, kinds.Timeout | urllib3.exceptions.TimeoutError):
         return TransientSourceError(f"{host} did not answer in time.", remedy="Try again later.", url=url)
     if isinstance(error, kinds.InvalidURL | kinds.MissingSchema | kinds.InvalidSchema):
         return SourceError(f"{url} is not an address that can be fetched.", remedy="Check it.", url=url)
-    if isinstance(error, kinds.ConnectionError | kinds.ChunkedEncodingError | kinds.ContentDecodingError):
+    if isinstance(error, kinds.ConnectionError | kinds.ContentDecodingError | urllib3.exceptions.HTTPError):
         return TransientSourceError(
             f"Cannot reach {host}: {_cause(error)}.", remedy="Check the address and your connection.", url=url
         )

@@ -10,9 +10,9 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 
-from flows.readers.wxr import clean
+from flows.readers.xmltext import clean
 from flows.wordpress.retrieval import Answer, Client
-from schemas.errors import SourceError
+from schemas.errors import NotNowError, SourceError
 
 _USUAL = ("wp-sitemap.xml", "sitemap_index.xml", "sitemap.xml", "?sitemap=index")
 _MOST = 500
@@ -48,9 +48,7 @@ def addresses(client: Client, base: str) -> set[str]:
 
 
 def _from_robots(client: Client, base: str) -> list[str]:
-    answer = quietly(client, urljoin(base, "/robots.txt"))
-    text = answer.body.decode("utf-8", "replace") if answer else ""
-    listed = re.findall(r"^\s*sitemap:\s*(\S+)", text, re.IGNORECASE | re.MULTILINE)
+    listed = re.findall(r"^\s*sitemap:\s*(\S+)", client.robots(base), re.IGNORECASE | re.MULTILINE)
     # One robots.txt serves all installations of a host; another's sitemap says nothing of this one.
     return [entry for entry in listed if entry.startswith(base)]
 
@@ -58,9 +56,11 @@ def _from_robots(client: Client, base: str) -> list[str]:
 def xml(client: Client, address: str) -> Any:
     """Return the root of a sitemap or feed; None when there is none at the address."""
     answer = quietly(client, address)
-    if answer is None:
-        return None
-    body = answer.body
+    return None if answer is None else parsed(answer.body)
+
+
+def parsed(body: bytes) -> Any:
+    """Return the root of a sitemap's or feed's bytes, gzip'd or not; None when they are neither."""
     if body.startswith(b"\x1f\x8b"):
         try:
             body = gzip.decompress(body)
@@ -75,10 +75,12 @@ def xml(client: Client, address: str) -> Any:
     return tree if tree is not None and etree.QName(tree).localname in known else None
 
 
-def quietly(client: Client, address: str) -> Answer | None:
-    """Return the answer of an address that need not exist; None unless it is there."""
+def quietly(client: Client, address: str, etag: str | None = None) -> Answer | None:
+    """Return the answer of an address that need not exist; None unless it is there (or unchanged since ``etag``)."""
     try:
-        answer = client.get(address, tries=1, accept="*/*")
+        answer = client.get(address, tries=1, accept="*/*", etag=etag)
+    except NotNowError:
+        raise
     except SourceError:
         return None
-    return answer if answer.status == 200 else None
+    return answer if answer.status in (200, 304) else None

@@ -8,9 +8,14 @@ define('DB_HOST', 'localhost:' . getenv('WPX_SOCKET'));
 define('DB_CHARSET', 'utf8mb4');
 define('DB_COLLATE', '');
 
-define('WP_HOME', getenv('WPX_URL'));
-define('WP_SITEURL', getenv('WPX_URL'));
 define('WP_CONTENT_DIR', getenv('WPX_CONTENT'));
+if (is_file(WP_CONTENT_DIR . '/network.php')) {
+    require WP_CONTENT_DIR . '/network.php';
+} else {
+    // In a network these would be the addresses of all its sites.
+    define('WP_HOME', getenv('WPX_URL'));
+    define('WP_SITEURL', getenv('WPX_URL'));
+}
 define('WP_DEFAULT_THEME', getenv('WPX_THEME'));
 
 // "local" makes application passwords work over plain http.

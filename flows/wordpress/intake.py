@@ -1,0 +1,190 @@
+"""How the records of a site's streams reach the lake: gathered into batches, with the marks that come true with them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from flows.batches import Batch, Gone, ahead
+from flows.names import Missing
+from flows.pipeline import Pipeline
+from flows.readers.files import JSON
+from flows.rows.moments import naive, zone
+from flows.wordpress.api import WordPress
+from flows.wordpress.crawl import Crawler, Page, ParameterIgnored
+from flows.wordpress.streams import Stream
+from schemas.errors import SourceError
+from schemas.keys import cursor_id, micros
+from schemas.records import RawRecord, Rejection
+from schemas.tables import TABLES
+from warehouse.commit import mark
+from warehouse.heads import public
+from warehouse.ledger import StreamRun
+
+log = logging.getLogger(__name__)
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass
+class Taken:
+    """What a walk brought in: the newest modification time among it, and its ids."""
+
+    newest: datetime = NEVER
+    ids: set[int] = field(default_factory=set)
+
+
+class Intake:
+    """The way of one site's records to the lake, in one run."""
+
+    def __init__(self, api: WordPress, pipeline: Pipeline) -> None:
+        """Prepare; nothing is asked of the site yet."""
+        self.api, self.pipeline = api, pipeline
+        self.lake, self.settings = pipeline.lake, pipeline.settings
+        self.crawler = Crawler(api, per_page=min(100, self.settings.per_page), poisoned=self._poisoned)
+        self.crawler.always = _every_language(api)
+        self.streams: dict[str, Stream] = {}
+        self.taxonomies: dict[str, str] = {}
+        self._zone = (api.index.get("timezone_string") or None, api.index.get("gmt_offset"))
+        self._poison: dict[str, dict[str, Rejection]] = {}
+
+    @property
+    def site(self) -> str:
+        """The site's name in the lake."""
+        return self.api.site
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The site's time zone, as far as it tells."""
+        return zone(*self._zone)
+
+    @property
+    def zone_setting(self) -> object:
+        """What stands for the zone in the site's settings; None when it does not tell. Summer time is no change."""
+        name, offset = self._zone
+        return name if name is not None else offset
+
+    def known(
+        self, stream: Stream, ids: Iterable[int] | None = None, after: datetime | None = None
+    ) -> dict[str, datetime | None]:
+        """Return id → modification time of what the lake takes to be public (among ``ids``, modified ``after``)."""
+        among = None if ids is None else [str(id_) for id_ in ids]
+        return public(self.lake.table(stream.table), TABLES[stream.table], self.site, stream.kind, among, after)
+
+    def mark(self, stream: Stream, id_: str) -> int | None:
+        """Return a mark of the table that holds a stream."""
+        return mark(self.lake, id_, stream.table)
+
+    def note(self, stream: Stream, run: StreamRun, marks: Mapping[str, int]) -> None:
+        """Set the marks that differ from what is stored, in a commit of their own."""
+        due = {id_: value for id_, value in marks.items() if self.mark(stream, id_) != value}
+        if due:
+            self.pipeline.process(Batch(marks=due, marked=stream.table, stream=run))
+
+    def bury(self, stream: Stream, run: StreamRun, gone: list[Gone]) -> None:
+        """Mark as deleted what is confirmed gone."""
+        self.pipeline.process(Batch(gone=gone, marked=stream.table, stream=run))
+
+    def rejected(self, kind: str) -> set[str]:
+        """Return the ids of a kind that this run put in quarantine."""
+        return {r.id for r in self.pipeline.rejected if r.site == self.site and r.kind == kind}
+
+    def take(
+        self, stream: Stream, run: StreamRun, pages: Iterator[Page], *, started: datetime | None = None,
+        is_part: bool = False,
+    ) -> Taken:  # fmt: skip
+        """Commit pages as they come.
+
+        ``started``: this is a full scan, so keep its place. ``is_part``: totals of these pages say nothing.
+        """
+        taken = Taken()
+        batch = Batch(stream=run, marked=stream.table)
+        size = 0
+        try:
+            for page in ahead(pages):
+                for payload, value in page.records:
+                    batch.records.append(self._record(stream, page, payload, value))
+                    size += len(payload)
+                    taken.ids.add(int(value["id"]))
+                    modified = naive(value.get("modified_gmt"))
+                    taken.newest = max(taken.newest, modified.replace(tzinfo=UTC)) if modified else taken.newest
+                if page.listing.total is not None and not is_part and (started or not stream.is_dated):
+                    run.expected = page.listing.total
+                if started and page.position:
+                    batch.marks = self._place(stream, page.position, started)
+                if len(batch.records) >= self.settings.batch_records or size >= self.settings.batch_bytes:
+                    self._commit(batch)
+                    batch, size = Batch(stream=run, marked=stream.table), 0
+        except (SourceError, ParameterIgnored):
+            self._commit(batch)
+            raise
+        self._commit(batch)
+        return taken
+
+    def _commit(self, batch: Batch) -> None:
+        if batch.stream is not None:
+            batch.rejections.extend(self._poison.pop(batch.stream.stream, {}).values())
+        if batch.fetched or batch.marks:
+            self.pipeline.process(batch)
+
+    def _place(self, stream: Stream, position: tuple[int, int], started: datetime) -> dict[str, int]:
+        place = {"offset": position[0], "id": position[1], "started": micros(started)}
+        return {cursor_id(self.site, stream.kind, part): value for part, value in place.items()}
+
+    def _record(self, stream: Stream, page: Page, payload: bytes, value: Mapping[str, Any]) -> RawRecord:
+        answer = page.listing.answer
+        return RawRecord(
+            site=self.site,
+            kind=str(value.get("type") or stream.kind) if stream.table == "documents" else stream.kind,
+            id=str(value["id"]),
+            payload=payload,
+            source="rest",
+            fetched_at=answer.fetched_at if answer else datetime.now(UTC),
+            table=stream.table,
+            url=value.get("link") or None,
+            http_status=answer.status if answer else None,
+            etag=answer.headers.get("ETag") if answer else None,
+            content_type=JSON,
+            given_source=self.pipeline.source,
+            context={"zone": self._zone, "taxonomies": self.taxonomies},
+        )
+
+    def _poisoned(self, stream: Stream, id_: str, error: SourceError) -> None:
+        """Remember a record that no request can fetch, under its id or the place it has in id order."""
+        self._poison.setdefault(stream.name, {})[id_] = Rejection(
+            site=self.site, kind=stream.kind, id=id_, reason="server_error", source="rest", url=error.url,
+            message=f"The server fails on this record alone: {error.message}", given_source=self.pipeline.source,
+        )  # fmt: skip
+
+    def fetch_names(self, site: str, missing: Missing) -> None:
+        """Fetch entities that documents refer to and the lake does not know; what is refused stays without name."""
+        for table, wanted in missing.items():
+            by_kind: dict[str, list[int]] = {}
+            for taxonomy, id_ in wanted:
+                kind = taxonomy or {"authors": "author", "media": "attachment"}[table]
+                if id_.isdigit():
+                    by_kind.setdefault(kind, []).append(int(id_))
+            for kind, ids in by_kind.items():
+                stream = self.streams.get(kind)
+                if stream is not None and site == self.site:
+                    self._fetch_entities(stream, sorted(ids))
+
+    def _fetch_entities(self, stream: Stream, ids: list[int]) -> None:
+        run = self.pipeline.stream(self.site, stream.name)
+        try:
+            for page in self.crawler.of_ids(stream, ids):
+                records = [self._record(stream, page, payload, value) for payload, value in page.records]
+                if records:
+                    self.pipeline.process(Batch(records=records, stream=run, marked=stream.table))
+            self._commit(Batch(stream=run, marked=stream.table))
+        except SourceError as error:
+            log.info("%s: names of %s stay unknown: %s", self.site, stream.name, error)
+
+
+def _every_language(api: WordPress) -> dict[str, str]:
+    """Return what makes the lists hold every language: WPML's show the default one, Polylang's show all."""
+    namespaces = api.index.get("namespaces") or ()
+    return {"lang": "all"} if any(str(name).startswith("wpml/") for name in namespaces) else {}
