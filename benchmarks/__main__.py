@@ -8,12 +8,12 @@ import sys
 import pyarrow
 import trafilatura
 
-from benchmarks import ingestion, startup
+from benchmarks import extraction, ingestion, startup
 
 
 def main() -> None:
     print(f"Python {platform.python_version()}, pyarrow {pyarrow.__version__}, trafilatura {trafilatura.__version__}")
-    for benchmark in (startup, ingestion):
+    for benchmark in (startup, extraction, ingestion):
         print()
         benchmark.main()
         sys.stdout.flush()

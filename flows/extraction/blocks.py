@@ -8,6 +8,7 @@ from typing import Final
 from flows.extraction.escaping import code_block, escape_heading, escape_line_starts
 from flows.extraction.walker import Block, Element, Rule, Walker, joined_text
 
+_VERSE_END: Final = re.compile(r"(?<=[^\n]) *\n(?!\n)")  # not at the end of a stanza
 _CODE_LANGUAGE: Final = re.compile(r"(?:^|[\s;])(?:language-|lang-|lang:|brush:\s*)([\w+#.-]+)")
 
 
@@ -44,7 +45,7 @@ def preformatted(walker: Walker, element: Element) -> None:
         walker.flow(element)
         walker.lines -= 1
         text = "".join(walker.text).strip()
-        markdown = re.sub(r" *\n", "  \n", escape_line_starts("".join(walker.markdown).strip()))
+        markdown = _VERSE_END.sub("  \n", escape_line_starts("".join(walker.markdown).strip()))
         walker.text, walker.markdown, walker.spaced = [], [], True
         if text:
             walker.blocks.append(Block(text, markdown))
@@ -124,7 +125,8 @@ def item_list(walker: Walker, element: Element) -> None:
     """`<ul>` and `<ol>`: one block, nested lists indented; start numbers and `value` are respected."""
     walker.flush()
     ordered = element.tag == "ol"
-    number = _whole(element.get("start"), 1)
+    step = -1 if ordered and element.get("reversed") is not None else 1
+    number = _whole(element.get("start"), len(element.findall("li")) if step < 0 else 1)
     items: list[tuple[int, list[Block]]] = []
     if element.text and element.text.strip():
         items.append((number, walker.captured(element.text)))
@@ -136,7 +138,7 @@ def item_list(walker: Walker, element: Element) -> None:
                 found = walker.contained(child)
                 if found:
                     items.append((number, found))
-                    number += 1
+                    number += step
             else:  # a list straight inside a list, as old editors write it, continues the item before
                 _continue_item(items, number, walker.visited(child))
         if child.tail and child.tail.strip():
@@ -168,14 +170,19 @@ def _list_block(items: list[tuple[int, list[Block]]], ordered: bool, previous: s
     tight = all(block.kind[:2] in ("ul", "ol") for _, blocks in items for block in blocks[1:])
     texts: list[str] = []
     marked: list[str] = []
+    expected = None
     for number, blocks in items:
-        sign = f"{number}{kind[2:] or '.'} " if ordered else (kind[2:] or "-") + " "
+        if ordered and expected not in (None, number):  # only a list of its own shows a number out of turn
+            kind = "ol" if kind == "ol)" else "ol)"
+        expected = number + 1
+        sign = f"{max(0, number)}{kind[2:] or '.'} " if ordered else (kind[2:] or "-") + " "
         indent = " " * len(sign)
         body = ("\n" if tight else "\n\n").join(block.markdown for block in blocks)
         marked.append(sign + body.replace("\n", "\n" + indent).replace("\n" + indent + "\n", "\n\n"))
-        text = "\n".join(block.text for block in blocks if block.text)
-        if text:
-            nested = not blocks[0].text or blocks[0].kind[:2] in ("ul", "ol")
+        written = [block for block in blocks if block.text]
+        if written:
+            text = "\n".join(block.text for block in written)
+            nested = written[0].kind[:2] in ("ul", "ol")
             lead = "  " if nested else (f"{number}. " if ordered else "- ")
             texts.append(lead + text.replace("\n", "\n  "))
     return Block("\n".join(texts), ("\n" if tight else "\n\n").join(marked), kind)

@@ -18,8 +18,8 @@ def words(names: str) -> frozenset[str]:
 
 DROPPED_TAGS: Final = words(
     "script style noscript template nav select option optgroup datalist input textarea progress meter "
-    "head title meta link base canvas map area dialog frameset frame param source track colgroup col "
-    "svg rp applet basefont bgsound noembed noframes"
+    "head title meta link base canvas map area dialog frameset frame param colgroup col "
+    "svg rp applet basefont noembed noframes"
 )
 
 _TOKENS: Final = words(
@@ -38,7 +38,7 @@ _TOKENS: Final = words(
     "wp-block-rss wp-block-page-list wp-block-navigation wp-block-comments wp-block-post-comments "
     "wp-block-post-comments-form wp-block-post-navigation-link wp-block-jetpack-related-posts "
     "wp-block-jetpack-subscriptions wp-block-jetpack-sharing-buttons wp-block-jetpack-like "
-    "wp-block-query-pagination "
+    "wp-block-query-pagination wp-block-file__button "
     # tables of contents, and what only a screen reader is told
     "ez-toc-container ez-toc-counter toc_container lwptoc wp-block-rank-math-toc-block simpletoc "
     "wp-block-yoast-seo-table-of-contents wp-block-simpletoc-toc rank-math-toc kb-table-of-content-nav "
@@ -64,7 +64,9 @@ _TOKENS: Final = words(
     "edit-link post-edit-link "
     # code viewers' furniture
     "crayon-nums crayon-toolbar line-numbers-rows copy-code-button copy-to-clipboard-button "
-    "enlighter-toolbar enlighter-toolbar-top code-block-copy-button wp-playlist-script"
+    "enlighter-toolbar enlighter-toolbar-top code-block-copy-button wp-playlist-script "
+    # the drawn twin of a formula that MathML holds as well
+    "katex-html"
 )
 
 _PREFIXES: Final = tuple(

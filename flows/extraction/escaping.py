@@ -26,7 +26,9 @@ _LINE_START: Final = re.compile(
 )
 _STARTERS: Final = frozenset("#>+-=|:0123456789")
 _TRAILING_HASHES: Final = re.compile(r"(^|\s)(#+\s*)$")
-_URL: Final = re.compile(r"(?:https?://|www\.(?=[\w-]+\.\w))[^\s<>\"“”]*[^\s<>\"“”.,;:!?'’)\]}…*_]")
+_URL: Final = re.compile(
+    r"(?:https?://|www\.(?=[\w-]+\.\w))[^\s<>\"“”。，、；：！？（）「」]*[^\s<>\"“”。，、；：！？（）「」.,;:!?'’)\]}…*_]"
+)
 _TICKS: Final = re.compile(r"`+")
 
 

@@ -22,7 +22,7 @@ from flows.extraction.walker import Walker, joined_markdown, joined_text
 
 # Raise the number whenever the same HTML would come out differently: stored rows name the rules they were
 # made by.
-EXTRACTOR: Final = "fragments 1 (lxml {}.{}.{}, libxml2 {}.{}.{})".format(
+EXTRACTOR: Final = "fragments 2 (lxml {}.{}.{}, libxml2 {}.{}.{})".format(
     *etree.LXML_VERSION[:3], *etree.LIBXML_VERSION
 )
 
@@ -32,7 +32,8 @@ _PARSER: Final = etree.HTMLParser(
     huge_tree=True, remove_comments=True, remove_pis=True, encoding="utf-8", no_network=True
 )
 _DEEPEST_PARSED: Final = 2048
-_CONTROLS: Final = bytes([*range(9), 11, *range(14, 32), 127])
+_CONTROLS: Final = bytes([*range(9), *range(14, 32), 127])
+_VERTICAL_TAB_AS_SPACE: Final = bytes.maketrans(b"\v", b" ")
 _C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
 _TYPED_C1: Final = re.compile(rb"&#(?:x0*([89][0-9a-f])|0*(12[89]|1[345]\d));", re.I)
 
@@ -103,7 +104,7 @@ def clean_bytes(text: str) -> bytes:
         data = text.encode()
     except UnicodeEncodeError:  # a pair split by JSON escapes is joined, a lone half becomes U+FFFD
         data = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-    data = data.translate(None, _CONTROLS)
+    data = data.translate(_VERTICAL_TAB_AS_SPACE, _CONTROLS)
     if b"\xef\xbb\xbf" in data:
         data = data.replace(b"\xef\xbb\xbf", b"")
     if b"\xc2" in data:

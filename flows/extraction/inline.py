@@ -12,10 +12,13 @@ from flows.extraction.walker import BLOCK_TAGS, Block, Element, Rule, Walker, ho
 _BACKLINKS: Final = frozenset(("↩", "↩︎", "↩️", "⤴", "⏎", "↑", "^", "⬆", "⇧"))
 _RAISED: Final = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ")
 _RAISABLE: Final = re.compile(r"[0-9+\-−()n]{1,6}$")
+_LONGEST_MARK: Final = 3
 _LAZY_SOURCES: Final = (
     "data-src", "data-lazy-src", "data-orig-file", "data-original", "data-litespeed-src", "data-large-file",
     "data-srcset", "data-lazy-srcset", "srcset",
 )  # fmt: skip
+_MEDIA_FILE: Final = re.compile(r".\.(?:mp[34]|m4[av]|og[agv]|wav|flac|web[am]|mov|avi|pdf)$", re.I)
+_CANDIDATE: Final = re.compile(r"([^\s,]\S*[^\s,]|[^\s,])(?:\s+(\d+(?:\.\d+)?)[wxh])?\s*(?:,|$)")
 _TRACKERS: Final = re.compile(
     r"googletagmanager|doubleclick|googlesyndication|facebook\.com/plugins|platform\.twitter\.com/widgets"
     r"|amazon-adsystem|recaptcha|about:blank|disqus",
@@ -135,7 +138,11 @@ def superscript(walker: Walker, element: Element) -> None:
     """Raise digits (`10⁶`), bracket footnote marks (`word[1]`), leave the rest (`1st`) as it is."""
     text = "".join(element.itertext()).strip()
     target = element.find(".//a[@href]")
-    if target is not None and text.isdigit() and target.get("href").startswith("#"):
+    around = element.getparent()
+    is_mark = len(text) <= _LONGEST_MARK and text.isalnum()
+    if is_mark and around is not None and around.tag == "a" and (around.get("href") or "")[:1] == "#":
+        walker.add(f"[{text}]")
+    elif is_mark and target is not None and target.get("href").startswith("#"):
         walker.text.append(f"[{text}]")
         walker.markdown.append(link(f"\\[{text}\\]", walker.absolute(target.get("href"))))
         walker.spaced = False
@@ -143,6 +150,22 @@ def superscript(walker: Walker, element: Element) -> None:
         walker.add(text.translate(_RAISED))
     else:
         walker.flow(element)
+
+
+def reading(walker: Walker, element: Element) -> None:
+    """`<rt>`: how the ruby before it is read, in parentheses."""
+    text = " ".join("".join(element.itertext()).split())
+    if text:
+        walker.add(f"({text})")
+
+
+def formula(walker: Walker, element: Element) -> None:
+    """MathML: the TeX it was made from, else its pieces, kept apart."""
+    source = element.get("alttext")
+    for note in element.iter("annotation", "annotation-xml"):
+        if "tex" in (note.get("encoding") or ""):
+            source = source or note.text
+    walker.add(source or " ".join(" ".join(element.itertext()).split()))
 
 
 def quote_marks(walker: Walker, element: Element) -> None:
@@ -171,6 +194,12 @@ def picture(walker: Walker, element: Element) -> None:
 
 def embed(walker: Walker, element: Element) -> None:
     """Players and frames: a link to what they show, in Markdown only, since a reader of text sees nothing."""
+    _link_to_shown(walker, element)
+    if element.tag == "embed":  # has no end tag, but libxml2 takes what follows for its content
+        walker.flow(element)
+
+
+def _link_to_shown(walker: Walker, element: Element) -> None:
     get = element.get
     url = get("src") or get("data-src") or get("data-lazy-src") or get("data-litespeed-src") or get("data") or ""
     if not url:
@@ -182,7 +211,14 @@ def embed(walker: Walker, element: Element) -> None:
     title = " ".join((get("title") or "").split())
     walker.flush()
     walker.record_link(url, title, None)
-    walker.blocks.append(Block("", link(escape_text(title) or host_of(url) or "media", url), "embed"))
+    walker.blocks.append(
+        Block("", link(escape_text(title or _file_name(url) or host_of(url) or "media"), url), "embed")
+    )
+
+
+def _file_name(url: str) -> str:
+    name = url.split("?", 1)[0].rpartition("/")[2]
+    return name if _MEDIA_FILE.search(name) else ""
 
 
 def button(walker: Walker, element: Element) -> None:
@@ -218,8 +254,17 @@ def _image_source(element: Element) -> str:
         for name in _LAZY_SOURCES:
             value = (element.get(name) or "").strip()
             if value and value[:5] != "data:":
-                return value.split()[0].rstrip(",") if name.endswith("srcset") else value
+                return _largest(value) if name.endswith("srcset") else value
     return "" if source[:5] == "data:" else source
+
+
+def _largest(candidates: str) -> str:
+    """The widest or densest picture of a `srcset`."""
+    best, best_size = "", -1.0
+    for url, size in _CANDIDATE.findall(candidates):
+        if float(size or 1) > best_size:
+            best, best_size = url, float(size or 1)
+    return best
 
 
 def _emphasis(mark: str) -> Rule:
@@ -227,7 +272,7 @@ def _emphasis(mark: str) -> Rule:
 
 
 INLINE_RULES: Final[dict[str, Rule]] = {
-    "a": anchor, "br": line_break, "sup": superscript, "q": quote_marks, "button": button,
+    "a": anchor, "br": line_break, "sup": superscript, "q": quote_marks, "button": button, "rt": reading, "math": formula,
     "img": picture, "amp-img": picture,
     **dict.fromkeys(("code", "kbd", "samp", "tt"), code),
     **dict.fromkeys(("strong", "b"), _emphasis("**")),

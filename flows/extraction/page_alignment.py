@@ -20,7 +20,7 @@ from flows.extraction.walker import Block, Walker, joined_markdown, joined_text
 
 _NOT_WORDS: Final = re.compile(r"[\W_]+")
 _LIST_SIGN: Final = re.compile(r"^\s*(?:[-*•]|\d{1,9}[.)])\s+")
-_COVERED: Final = 0.6  # share of a block's letters the extractor must have chosen
+_COVERED: Final = 0.8  # share of a block's letters the extractor must have chosen; lists come whole or not at all
 _LONG: Final = 25  # letters from which a line is not mistaken for another one
 _PIECE: Final = 40
 _REACH: Final = 3  # blocks a short line may stand away from a long chosen one
@@ -88,8 +88,9 @@ def _key(line: str) -> str:
 
 def _kept(ledger: Ledger, lines: list[str]) -> list[int]:
     """Indexes of the blocks the extractor chose, image-only blocks between them included."""
-    choice = _Choice(lines)
-    shares = [choice.share(block) for block in ledger]
+    keys = [_keys(block) for block in ledger]
+    choice = _Choice(lines, {key for found in keys for key in found})
+    shares = [choice.share(found) for found in keys]
     sure = [index for index, (share, long) in enumerate(shares) if share >= _COVERED and long]
     near: set[int] = set()
     for index in sure:
@@ -104,20 +105,24 @@ def _kept(ledger: Ledger, lines: list[str]) -> list[int]:
     return sorted(inside)
 
 
+def _keys(block: Block) -> list[str]:
+    return list(filter(None, map(_key, re.split(r"\n| \| ", block.text))))
+
+
 class _Choice:
     """The lines an extractor chose, each to be matched as often as it was chosen.
 
     Pages hold an article twice (a print version, a preview), and only one of the two was meant.
     """
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], whole: set[str]) -> None:
         self._chosen = Counter(lines)
         self._used: Counter[str] = Counter()
-        self._everything = "\n".join(lines)
+        # A line the page holds as it was chosen is no reason to keep a part of it that stands elsewhere as a teaser.
+        self._joined = "\n".join(line for line in lines if line not in whole)
 
-    def share(self, block: Block) -> tuple[float, bool]:
+    def share(self, keys: list[str]) -> tuple[float, bool]:
         """How much of a block was chosen, and whether a line long enough to be sure of was."""
-        keys = list(filter(None, map(_key, re.split(r"\n| \| ", block.text))))
         total = sum(map(len, keys))
         matched = [key for key in keys if self._is_left(key)]
         covered = sum(map(len, matched))
@@ -132,7 +137,7 @@ class _Choice:
             return True
         if len(key) < _LONG:  # a short line may stand in the page before its true place, so it stays free
             return used > 0 and key in self._chosen
-        return used < self._everything.count(key)
+        return used < self._joined.count(key)
 
 
 def _with_missing(ledger: Ledger, kept: list[int], chosen: str) -> list[Block]:

@@ -11,7 +11,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urljoin
 
+from flows.extraction.boilerplate import words
 from flows.extraction.fragments import plain_inline
+from flows.extraction.page_choice import Kind
 
 Element = Any  # lxml's elements carry no types
 
@@ -30,6 +32,12 @@ _MODIFIED_METAS: Final = (
     "dcterms.modified",
     "last-modified", "lastmod",
 )  # fmt: skip
+_TYPES: Final = re.compile(r'"@type"\s*:\s*(\[[^\]]*\]|"[^"]*")')
+_NAMES: Final = re.compile(r'"([^"]+)"')
+_ARTICLES: Final = words(
+    "article Article NewsArticle BlogPosting ReportageNewsArticle AnalysisNewsArticle OpinionNewsArticle Report "
+    "ScholarlyArticle TechArticle Review"
+)
 _MOST_NODES: Final = 2000
 
 
@@ -90,6 +98,18 @@ def _rank(node: dict[str, Any]) -> int:
         return 0
     specific = "Article" in names or "Posting" in names or "Report" in names
     return 1 + 2 * specific + ("datePublished" in node)
+
+
+def kind_of(tree: Element) -> Kind:
+    """Tell whether a page calls itself an article or a product: OpenGraph, JSON-LD (even broken), microdata."""
+    types = {
+        (element.get("content") or "").lower() for element in tree.iter("meta") if element.get("property") == "og:type"
+    }
+    for script in tree.iter("script"):
+        if "ld+json" in (script.get("type") or "").lower() and script.text:
+            types.update(name for found in _TYPES.findall(script.text) for name in _NAMES.findall(found))
+    types.update(address.rpartition("/")[2] for address in tree.xpath("//@itemtype"))
+    return Kind(article=not types.isdisjoint(_ARTICLES), product="Product" in types)
 
 
 def page_dates(

@@ -1,16 +1,14 @@
 """Whole HTML pages, for sites without an API: what is the article, and what the page says about it.
 
-trafilatura chooses the article; resiliparse is the second opinion where trafilatura found hardly anything; on
-WordPress pages the theme's content container is a third. `flows.extraction.page_alignment` turns the choice into
-content.
+`flows.extraction.page_choice` says which text is the article; on WordPress pages the theme's content container is
+asked as well. `flows.extraction.page_alignment` turns the choice into content.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
+from itertools import chain, repeat
 from typing import Any, Final
 
 from lxml import etree
@@ -19,9 +17,11 @@ from lxml import html as lxml_html
 from flows.extraction.charsets import decode_html
 from flows.extraction.fragments import EXTRACTOR, Extracted, clean_bytes, extract_tree, plain_inline
 from flows.extraction.page_alignment import walked
+from flows.extraction.page_choice import choose
 from flows.extraction.page_metadata import (
     canonical_url,
     declared_language,
+    kind_of,
     lead_image,
     linked_data,
     metas,
@@ -31,11 +31,9 @@ from flows.extraction.page_metadata import (
 
 __all__ = ["Page", "decode_html", "extract_page"]
 
-# Take resiliparse's text when it is twice as long: F1 .9629 instead of .9598 on the public article benchmark.
-_GATE: Final = 2.0
-_SHORT: Final = 250
 # Take the WordPress container when it holds this much more: .9515 instead of .9439 on 269 WordPress pages.
 _CONTAINER_GATE: Final = 1.1
+_MOST_HEADINGS: Final = 3
 _CONTAINERS: Final = (
     "entry-content", "post-content", "wp-block-post-content", "td-post-content", "single-content",
     "the-content",
@@ -88,20 +86,24 @@ def extract_page(html: str, *, url: str | None = None, now: datetime | None = No
     html = data.decode()
     tree = _parse(data)
     meta, described = metas(tree), linked_data(tree)
-    guessed = _guessed(tree, url)
+    authors = page_authors(described, None)
+    # trafilatura's guesses cost a quarter of a page: they are asked for only where the page does not say.
+    told = authors and meta.get("og:site_name") and (meta.get("og:title") or len(list(tree.iter("h1"))) == 1)
+    guessed = None if told else _guessed(tree, url)
     published, modified, quality = page_dates(tree, meta, described, now or datetime.now(UTC))
     title = _title(tree, meta, guessed)
     canonical, language = canonical_url(tree, meta, url), declared_language(tree, meta)
-    extracted, extractor = _content(html, tree, url)  # last: trafilatura takes the tree apart
+    titles = [title, meta.get("og:title") or "", *_own_names(tree)]
+    extracted, extractor = _content(html, data, tree, url, titles)  # last: trafilatura takes the tree apart
     return Page(
         extracted=extracted,
         title=title,
-        authors=page_authors(described, guessed.author),
+        authors=authors or page_authors({}, guessed and guessed.author),
         published_at=published,
         modified_at=modified,
         date_quality=quality,
         url=canonical,
-        site_name=plain_inline(meta.get("og:site_name") or guessed.sitename or "") or None,
+        site_name=plain_inline(meta.get("og:site_name") or (guessed and guessed.sitename) or "") or None,
         language=language,
         excerpt=plain_inline(meta.get("og:description") or meta.get("description") or "") or None,
         image_url=lead_image(meta, described, url),
@@ -118,49 +120,22 @@ def _parse(data: bytes) -> Any:
     return lxml_html.document_fromstring(b"<html><body></body></html>") if root is None else root
 
 
-def _content(html: str, tree: Any, url: str | None) -> tuple[Extracted, str]:
+def _content(html: str, data: bytes, tree: Any, url: str | None, titles: list[str]) -> tuple[Extracted, str]:
     container = _wordpress_container(html, tree)
     contained = extract_tree(container, base_url=url) if container is not None else None
     page = walked(tree, url)
-    chosen = _trafilatura_text(tree)
-    if contained is not None and len(contained.text) > _CONTAINER_GATE * len(chosen):
+    kind = kind_of(tree)
+    trees = chain([tree], map(_parse, repeat(data)))  # the one at hand first; a second one is seldom needed
+    choice = choose(html, lambda: _without_noscript(next(trees)), kind, titles)
+    if contained is not None and len(contained.text) > _CONTAINER_GATE * len(choice.text):
         return contained, f"wordpress container; {EXTRACTOR}"
-    name = f"trafilatura {_version('trafilatura')}"
-    second = _resiliparse_text(html)
-    if len(second) > _GATE * len(chosen) or (len(chosen) < _SHORT and len(second) > len(chosen)):
-        chosen, name = second, f"resiliparse {_version('resiliparse')}"
-    return page.chosen_by(chosen), f"{name}; {EXTRACTOR}"
+    return page.chosen_by(choice.text), f"{choice.extractor}; {EXTRACTOR}"
 
 
-@cache
-def _version(package: str) -> str:
-    return version(package)
-
-
-@cache
-def _options() -> Any:
-    # Reading the configuration is 6 % of a short call: one for the process.
-    from trafilatura.settings import Extractor
-
-    return Extractor(output_format="txt", comments=False)
-
-
-def _trafilatura_text(tree: Any) -> str:
-    from trafilatura import extract
-
-    try:
-        return extract(tree, options=_options()) or ""
-    except Exception:  # one page must not end a run, whatever its markup does to a library
-        return ""
-
-
-def _resiliparse_text(html: str) -> str:
-    from resiliparse.extract.html2text import extract_plain_text
-
-    try:
-        return str(extract_plain_text(html, main_content=True, alt_texts=False, comments=False, post_meta=False))
-    except Exception:  # as above
-        return ""
+def _without_noscript(tree: Any) -> Any:
+    for element in list(tree.iter("noscript")):
+        element.drop_tree()
+    return tree
 
 
 def _guessed(tree: Any, url: str | None) -> Any:
@@ -186,6 +161,11 @@ def _wordpress_container(html: str, tree: Any) -> Any:
     return None
 
 
+def _own_names(tree: Any) -> list[str]:
+    names = [*tree.iter("h1")][:_MOST_HEADINGS] + [*tree.iter("title")][:1]
+    return [" ".join(name.itertext()) for name in names]
+
+
 def _title(tree: Any, meta: dict[str, str], guessed: Any) -> str:
     """The only `h1` if there is exactly one (right for 83 % of pages, the library's guess for 59 %)."""
     headings = list(tree.iter("h1"))
@@ -193,4 +173,4 @@ def _title(tree: Any, meta: dict[str, str], guessed: Any) -> str:
         title = " ".join(" ".join(headings[0].itertext()).split())
         if title and title != meta.get("og:site_name"):
             return plain_inline(etree.tostring(headings[0], encoding="unicode", with_tail=False)) or title
-    return plain_inline(guessed.title or meta.get("og:title") or "")
+    return plain_inline((guessed and guessed.title) or meta.get("og:title") or "")

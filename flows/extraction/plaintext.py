@@ -72,7 +72,7 @@ def extract_plain_text(text: str, *, fallback_title: str) -> LocalText:
     links: list[dict[str, object]] = []
     marked = [_to_markdown(block, links) for block in blocks]
     extracted = Extracted(
-        text="\n\n".join(block.text for block in blocks),
+        text="\n\n".join(block.text for block in blocks if block.text),
         markdown="\n\n".join(marked),
         headings=[{"level": block.level, "text": block.text} for block in blocks if block.kind == "heading"],
         links=links,
@@ -92,7 +92,7 @@ def extract_markdown(text: str, *, fallback_title: str, base_url: str | None = N
         fallback_title: The title when neither the front matter nor a first-level heading gives one.
         base_url: To resolve relative links and images.
     """
-    metadata, body = _front_matter("\n".join(_lines(text)))
+    metadata, body = _front_matter(_unified(text))
     given = metadata.get("title")
     title = " ".join(str(given).split()) if isinstance(given, (str, int, float)) else ""
     lines = body.split("\n")
@@ -119,9 +119,12 @@ def looks_like_markdown(text: str, name: str) -> bool:
     return bool(metadata) or sum(sign.search(head) is not None for sign in _SIGNS) >= 2
 
 
+def _unified(text: str) -> str:
+    return clean(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
 def _lines(text: str) -> list[str]:
-    text = clean(text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n"))
-    return [line.rstrip() for line in text.expandtabs(4).split("\n")]
+    return [line.rstrip() for line in _unified(text).replace("\f", "\n\n").expandtabs(4).split("\n")]
 
 
 def _take_title(lines: list[str]) -> tuple[str, list[str]]:

@@ -63,26 +63,33 @@ def expand_known(html: str) -> str:
 
 
 def closing_names(html: str) -> frozenset[str]:
-    """Names that are closed somewhere in the document: `[b]…[/b]` is markup even without attributes."""
-    return frozenset(re.findall(r"\[/([A-Za-z][\w-]{0,60})\]", html)) if "[/" in html else frozenset()
+    """Names opened and closed in the document: `[b]…[/b]` is markup without attributes, a lone `[/b]` a joke."""
+    if "[/" not in html:
+        return frozenset()
+    return frozenset(name for name in re.findall(r"\[/([A-Za-z][\w-]{0,60})\]", html) if f"[{name}" in html)
 
 
 def strip_shortcodes(text: str, closed: frozenset[str] = frozenset()) -> str:
     """Remove shortcode tags from one text node; what stands between an opening and a closing tag stays.
 
-    Kept: `[sic]`, `[1]`, `[…]`, `row[x]`, `[type=text]`. Removed: closing tags, tags with `name="value"`
-    attributes, names of well-known plugins, and names in `closed`.
+    Kept: `[sic]`, `[1]`, `[…]`, `row[x]`, `[type=text]`. Removed: tags with `name="value"` attributes, names
+    of well-known plugins, and names in `closed`.
     """
 
     def verdict(match: re.Match[str]) -> str:
         slash, name, rest, end = match.groups()
-        if slash or name.startswith(_FAMILIES):
+        known = name in _KNOWN or name in closed
+        if name.startswith(_FAMILIES):
             return ""
+        if slash:
+            if not known or rest:
+                return match.group()
+            return " " if text[match.end() : match.end() + 1] == "[" else ""  # two columns side by side
         if rest and _ATTRIBUTE.match(rest):
             return ""
         before = text[match.start() - 1 : match.start()]
-        if before.isalnum() or before in ("_", "]", ")"):  # an index: `row[x]`
+        if before.isalnum() or before == "_" or (before in ("]", ")") and not known):  # an index: `row[x]`
             return match.group()
-        return "" if name in closed or (not rest and (end or name in _KNOWN)) else match.group()
+        return "" if name in closed or (not rest and (end or known)) else match.group()
 
     return _TAG.sub(verdict, text) if "]" in text else text

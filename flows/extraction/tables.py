@@ -8,6 +8,7 @@ from flows.extraction.walker import Block, Element, Walker, joined_text
 
 _SECTIONS = ("thead", "tbody", "tfoot")
 _MAX_SPAN = 50
+_MOST_PARAGRAPHS = 3
 _HEADING_MARK = re.compile(r"^#{1,6} ")
 
 
@@ -52,7 +53,14 @@ def _rows(walker: Walker, element: Element) -> tuple[list[Element], list[Element
 
 
 def _is_layout(element: Element) -> bool:
-    return any(node is not element for node in element.iter("table", "pre"))
+    if any(node is not element for node in element.iter("table", "pre")):
+        return True
+    if element.get("role") in ("presentation", "none"):
+        return True
+    # A cell with a section of an article in it, as pages were laid out before style sheets.
+    return element.find(".//h1") is not None or any(
+        len(cell.findall(".//p")) > _MOST_PARAGRAPHS for cell in element.iter("td")
+    )
 
 
 def _flow_cells(walker: Walker, element: Element) -> None:

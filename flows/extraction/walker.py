@@ -29,9 +29,12 @@ MAX_DEPTH: Final = 100
 BLOCK_TAGS: Final = words(
     "address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption "
     "figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html iframe legend li main menu ol p pre "
-    "search section summary table tbody td tfoot th thead tr ul video audio object embed"
+    "search section summary marquee table tbody td tfoot th thead tr ul video audio object embed"
 )
-_SPACES: Final = re.compile(r"[ \t\n\r\f\xa0]+")
+# A single space is left alone: replacing every one by itself is most of the work.
+_SPACES: Final = re.compile(r"[\t\n\r\f\xa0][ \t\n\r\f\xa0]*| [ \t\n\r\f\xa0]+")
+_BLANKS: Final = re.compile(r"[ \t\r\f\xa0]+")
+_LINE_ENDS: Final = re.compile(r" ?\n ?")
 _CJK_BREAK: Final = re.compile(r"(?<=[\u2e80-\u9fff\uff00-\uffef])[ \t\r]*\n\s*(?=[\u2e80-\u9fff\uff00-\uffef])")
 
 
@@ -84,6 +87,8 @@ class Walker:
         self.text, self.markdown, self.spaced = [], [], True
         if "\n" in text:
             text = text.replace(" \n", "\n")
+        if "  " in text:  # around a picture, which leaves nothing
+            text = _BLANKS.sub(" ", text)
         if markdown:
             markdown = escape_line_starts(markdown)
             if self.href and text:
@@ -201,11 +206,12 @@ class Walker:
 
     def _collapse(self, text: str) -> str:
         if self.lines and "\n" in text:
-            text = "\n".join(_SPACES.sub(" ", line).strip() for line in text.split("\n"))
+            text = _LINE_ENDS.sub("\n", _BLANKS.sub(" ", text))
             return text.lstrip() if self.spaced else text
-        if "\n" in text and not text.isascii():
-            text = _CJK_BREAK.sub("", text)
-        text = _SPACES.sub(" ", text)
+        if not text.isprintable() or "  " in text:  # most text is neither, and one look costs less than a search
+            if "\n" in text and not text.isascii():
+                text = _CJK_BREAK.sub("", text)
+            text = _SPACES.sub(" ", text)
         return text[1:] if self.spaced and text[:1] == " " else text
 
     def _add_urls(self, text: str) -> None:
@@ -266,5 +272,5 @@ def host_of(url: str) -> str | None:
     parts = url.split("/", 3)
     if len(parts) < 3:
         return None
-    host = re.split(r"[?#]", parts[2].rpartition("@")[2], maxsplit=1)[0].lower()
+    host = parts[2].rpartition("@")[2].partition("?")[0].partition("#")[0].lower()
     return host.removeprefix("www.") or None
