@@ -17,10 +17,11 @@ import pytest
 from documents import row, table
 
 from schemas.errors import UsageError
-from schemas.keys import micros, public_count_id, watermark_id
+from schemas.keys import micros, public_count_id, site_bucket, watermark_id
 from schemas.records import RawRecord, Rejection
 from schemas.rules import validate
 from schemas.tables import TABLES
+from warehouse import rewrite
 from warehouse.commit import (
     append_quarantine,
     commit_documents,
@@ -133,6 +134,29 @@ def test_entities_keep_their_current_state_only(lake: Lake) -> None:
     assert commit(_term("2", "Old jam", source="wxr")) == ("unchanged",)
     assert commit(_term("3", "Cream"), _term("3", "Oat milk")) == ("unchanged", "changed")
     assert len(stored(lake, "terms")) == 3
+
+
+def test_updates_of_two_sites_in_one_file_do_not_double_each_other(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both take the same file out of the table, which the storage engine by itself lets them do."""
+    one = "example.org"
+    other = next(f"s{n}.example" for n in range(999) if site_bucket(f"s{n}.example") == site_bucket(one))
+
+    def commit(site: str, name: str) -> None:
+        commit_entities(lake, "terms", validate(TABLES["terms"], [_term("1", name, site=site)])[0])
+
+    rows = [_term("1", "Tea"), _term("1", "Tea", site=other)]
+    commit_entities(lake, "terms", validate(TABLES["terms"], rows)[0])
+    assert len(lake.table("terms").file_uris()) == 1
+    write = rewrite.write_files
+
+    def meanwhile(*given: object, **more: object) -> object:
+        monkeypatch.setattr(rewrite, "write_files", write)
+        commit(other, "Oolong")
+        return write(*given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rewrite, "write_files", meanwhile)
+    commit(one, "Assam")
+    assert sorted((r["site"], r["name"]) for r in stored(lake, "terms")) == [(one, "Assam"), (other, "Oolong")]
 
 
 def test_long_site_names_are_found_again(lake: Lake) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
@@ -26,6 +25,7 @@ from schemas.dictionary import sql_type
 from schemas.errors import LakeError
 from schemas.tables import SCHEMA_VERSION, TABLES
 from warehouse.lake import Lake
+from warehouse.rewrite import data_files
 
 CATALOG = "catalog.duckdb"
 _PUBLISHED = "published"
@@ -54,7 +54,7 @@ def views() -> tuple[View, ...]:
     """Return the views shipped in ``warehouse/views``, by name."""
     folder = files("warehouse") / "views"
     sources = {e.name.removesuffix(".sql"): e.read_text() for e in folder.iterdir() if e.name.endswith(".sql")}
-    return tuple(_parse(name, sql) for name, sql in sorted(sources.items()))
+    return tuple(parse_view(name, sql) for name, sql in sorted(sources.items()))
 
 
 @cache
@@ -62,10 +62,15 @@ def macros() -> tuple[View, ...]:
     """Return the table macros shipped in ``warehouse/macros``; the first comment line is ``signature: sentence``."""
     folder = files("warehouse") / "macros"
     sources = {e.name.removesuffix(".sql"): e.read_text() for e in folder.iterdir() if e.name.endswith(".sql")}
-    return tuple(_parse(name, sql) for name, sql in sorted(sources.items()))
+    return tuple(parse_view(name, sql) for name, sql in sorted(sources.items()))
 
 
-def _parse(name: str, sql: str) -> View:
+def parse_view(name: str, sql: str) -> View:
+    """Return a view file's parts.
+
+    Raises:
+        LakeError: its first line is no comment.
+    """
     first, *rest = sql.splitlines()
     if not first.startswith("-- "):
         raise LakeError(f"View {name}.sql does not begin with a comment that states its grain.")
@@ -91,9 +96,7 @@ def publish(lake: Lake) -> dict[str, int]:
     building = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(3)}")
     snapshots = {name: lake.table(name) for name in TABLES}
     try:
-        bases = [_base(lake, TABLES[name], table) for name, table in snapshots.items()]
-        bases.append(_superseded(lake, snapshots["documents"]))
-        _build(building, lake, bases)
+        _build(building, lake, snapshots)
         os.replace(building, target)
     except (duckdb.Error, OSError, pa.ArrowException) as error:
         raise LakeError(
@@ -105,15 +108,22 @@ def publish(lake: Lake) -> dict[str, int]:
     return {name: table.version() for name, table in snapshots.items()}
 
 
-def _build(path: Path, lake: Lake, bases: list[str]) -> None:
+def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshots: dict[str, DeltaTable]) -> None:
+    """Create the schema ``lake`` with one view per table, over exactly the files of these snapshots."""
+    bases = [_base(lake, TABLES[name], table) for name, table in snapshots.items()]
+    bases.append(_superseded(lake, snapshots["documents"]))
+    connection.execute("CREATE SCHEMA lake")
+    for base in bases:
+        connection.execute(base)
+
+
+def _build(path: Path, lake: Lake, snapshots: dict[str, DeltaTable]) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {_quoted(str(path))} AS catalog (STORAGE_VERSION '{_STORAGE_VERSION}')")
         connection.execute("USE catalog")
         # One transaction: hundreds of small ones would each be written and synced.
         connection.execute("BEGIN")
-        connection.execute("CREATE SCHEMA lake")
-        for base in bases:
-            connection.execute(base)
+        attach(connection, lake, snapshots)
         for view in views():
             connection.execute(f"CREATE VIEW {view.name} AS {view.sql}")
         for macro in macros():
@@ -136,9 +146,7 @@ def _base(lake: Lake, table: Table, snapshot: DeltaTable) -> str:
 
 def relative_files(table: str, snapshot: DeltaTable) -> list[str]:
     """Return the snapshot's data files relative to the lake's root, in a stable order."""
-    # The log's paths are relative to the table; URIs would come percent-encoded with the lake's own folder.
-    paths = pa.table(snapshot.get_add_actions()).column("path").to_pylist()
-    return sorted(f"{table}/{unquote(path)}" for path in paths)
+    return sorted(f"{table}/{path}" for path in data_files(snapshot))
 
 
 def _superseded(lake: Lake, documents: DeltaTable) -> str:
@@ -176,6 +184,25 @@ def _view(lake: Lake, name: str, relative: list[str], columns: list[str]) -> str
     names = ", ".join(f'"{column}"' for column in columns)
     source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     return f"CREATE VIEW lake.{name} AS SELECT {names} FROM {source}"
+
+
+def published_files(lake: Lake) -> set[str]:
+    """Return the files the published catalog reads, relative to the lake's root; empty without a catalog.
+
+    Raises:
+        LakeError: the catalog cannot be read.
+    """
+    path = catalog_path(lake)
+    if not path.exists():
+        return set()
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            views_ = connection.execute("SELECT sql FROM duckdb_views() WHERE schema_name = 'lake'").fetchall()
+    except duckdb.Error as error:
+        raise LakeError(
+            f"Cannot read {path}: {str(error).splitlines()[0]}.", remedy="Run presslake publish."
+        ) from error
+    return {text.replace("''", "'") for (sql,) in views_ for text in re.findall(r"'/((?:[^']|'')*\.parquet)'", sql)}
 
 
 def _comment(connection: duckdb.DuckDBPyConnection) -> None:

@@ -141,7 +141,7 @@ class Lake:
                     f"The lake {self.root} was written by a newer release: {table.name}.{name} is unknown here.",
                     remedy="Upgrade presslake to write to it; reading goes on working.",
                 )
-            if not _same_type(kind, declared.field(name).type):
+            if not same_type(kind, declared.field(name).type):
                 raise SchemaMismatch(
                     f"The lake {self.root} does not fit this release: {table.name}.{name} is {kind},"
                     f" not {declared.field(name).type}.",
@@ -153,16 +153,16 @@ class Lake:
             stored.alter.add_columns(fields)
 
 
-def _same_type(stored: pa.DataType, declared: pa.DataType) -> bool:
+def same_type(stored: pa.DataType, declared: pa.DataType) -> bool:
     """Compare ignoring nullability of nested fields and map/list field names, which Delta does not keep."""
     if pa.types.is_struct(declared):
         return pa.types.is_struct(stored) and all(
-            stored.get_field_index(f.name) >= 0 and _same_type(stored.field(f.name).type, f.type) for f in declared
+            stored.get_field_index(f.name) >= 0 and same_type(stored.field(f.name).type, f.type) for f in declared
         )
     if pa.types.is_map(declared):
-        return pa.types.is_map(stored) and _same_type(stored.item_type, declared.item_type)
+        return pa.types.is_map(stored) and same_type(stored.item_type, declared.item_type)
     if pa.types.is_list(declared):
-        return (pa.types.is_list(stored) or pa.types.is_large_list(stored)) and _same_type(
+        return (pa.types.is_list(stored) or pa.types.is_large_list(stored)) and same_type(
             stored.value_type, declared.value_type
         )
     return bool(stored.equals(declared)) or str(stored).removeprefix("large_").removesuffix("_view") == str(declared)

@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -36,12 +37,12 @@ def replace_rows(
     where: ds.Expression,
     is_stale: Callable[[pa.Table], pa.Array],
     data: pa.Table,
-    properties: CommitProperties,
+    transactions: Sequence[Transaction],
 ) -> None:
-    """Remove the rows for which ``is_stale`` holds and add ``data``, in one commit.
+    """Remove the rows for which ``is_stale`` holds and add ``data``, in one commit that also sets ``transactions``.
 
     Only files that may match ``where`` by their statistics are looked at, and only those that hold stale rows are
-    rewritten. A writer that changed the same files meanwhile wins.
+    rewritten. A writer that rewrote files of the same partition meanwhile wins.
 
     Raises:
         CommitFailedError: another commit got in between; nothing changed.
@@ -54,24 +55,51 @@ def replace_rows(
         stale = is_stale(rows)
         if pc.any(stale).as_py():
             parts.append(rows.filter(pc.invert(stale)).select(declared.schema().names))
-            actions.append(_removal(fragment, rows, declared))
+            actions.append(removal(fragment.path, rows, declared, data_change=True))
     merged = pa.concat_tables([part.cast(declared.schema()) for part in parts])
-    actions += list(write_files(table, declared, merged, data_change=True))
+    commit_rewrite(table, declared, [*actions, *write_files(table, declared, merged, data_change=True)], transactions)
+
+
+def commit_rewrite(
+    table: DeltaTable,
+    declared: Table,
+    actions: Sequence[AddAction | RemoveAction],
+    transactions: Sequence[Transaction] = (),
+) -> None:
+    """Commit files that take the place of others.
+
+    Two commits that remove the same file do not conflict by themselves (deltalake 1.6), which would leave its rows
+    twice. So whoever removes files takes the next turn of their partitions, and of two only one can.
+
+    Raises:
+        CommitFailedError: another commit got in between; nothing changed.
+    """
+    folders = sorted({action.path.rpartition("/")[0] for action in actions if isinstance(action, RemoveAction)})
+    ids = [f"rewrite:{folder}" for folder in folders]
+    turns = [Transaction(app_id, (table.transaction_version(app_id) or 0) + 1) for app_id in ids]
     table.create_write_transaction(
-        actions,
+        list(actions),
         "append",
         table.schema(),
         [declared.partition] if declared.partition else None,
-        commit_properties=properties,
+        commit_properties=CommitProperties(app_transactions=[*transactions, *turns]),
     )
 
 
-def _removal(fragment: Any, rows: pa.Table, declared: Table) -> RemoveAction:
+def data_files(table: DeltaTable) -> dict[str, int]:
+    """Return path → bytes of a snapshot's data files, relative to the table."""
+    added = pa.table(table.get_add_actions())
+    paths = (unquote(path) for path in added.column("path").to_pylist())
+    return dict(zip(paths, added.column("size_bytes").to_pylist(), strict=True))
+
+
+def removal(path: str, rows: pa.Table, declared: Table, *, data_change: bool) -> RemoveAction:
+    """Return the action that takes a data file out of the table; ``rows`` are what it holds."""
     partition: dict[str, str | None] = (
         {declared.partition: str(rows.column(declared.partition)[0])} if declared.partition else {}
     )
     return RemoveAction(
-        path=fragment.path, data_change=True, deletion_timestamp=int(time.time() * 1000), partition_values=partition
+        path=path, data_change=data_change, deletion_timestamp=int(time.time() * 1000), partition_values=partition
     )
 
 

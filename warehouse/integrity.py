@@ -1,0 +1,142 @@
+"""Proving a lake: every file that it names is there and whole, and the rows keep the promises made of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.fs import DeltaStorageHandler
+
+from schemas.keys import from_micros, public_count_id, watermark_id
+from schemas.tables import TABLES
+from warehouse.catalog import View, attach, parse_view, published_files
+from warehouse.commit import mark
+from warehouse.heads import public
+from warehouse.lake import Lake, same_type
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what it promises, how many places break it, and some of these."""
+
+    check: str
+    promise: str
+    broken: int
+    examples: list[str]
+
+
+def checks() -> tuple[View, ...]:
+    """Return the SQL checks shipped in ``warehouse/checks``; each selects the rows that break its promise."""
+    return _checks()
+
+
+@cache
+def _checks() -> tuple[View, ...]:
+    folder = files("warehouse") / "checks"
+    sources = {e.name.removesuffix(".sql"): e.read_text() for e in folder.iterdir() if e.name.endswith(".sql")}
+    return tuple(parse_view(name, sql) for name, sql in sorted(sources.items()))
+
+
+def check(lake: Lake, *, deep: bool = True) -> Iterator[Finding]:
+    """Prove the lake, check by check. ``deep``: read every value of every file, not only what the file says of itself.
+
+    The snapshots are taken once, so a writer at work does no harm.
+
+    Raises:
+        LakeError: a table's log cannot be read.
+    """
+    snapshots = {name: lake.table(name) for name in TABLES}
+    damaged = []
+    for name, table in snapshots.items():
+        damaged += list(_damage(name, table, deep))
+    yield _finding("files", "Every data file is there, whole, and as declared.", damaged)
+    yield _finding("catalog", "Every file that the published catalog reads is there.", _missing(lake))
+    if damaged:
+        return  # what follows reads the files
+    with duckdb.connect() as connection:
+        attach(connection, lake, snapshots)
+        for entry in checks():
+            rows = connection.execute(f"SELECT * FROM ({entry.sql})")
+            names = [column[0] for column in rows.description]
+            found = [", ".join(f"{n} {v}" for n, v in zip(names, row, strict=True)) for row in rows.fetchall()]
+            yield _finding(entry.name, entry.grain, found)
+    yield _finding("watermarks", "No watermark is ahead of the data, and counts agree with it.", list(_marks(lake)))
+
+
+def _finding(name: str, promise: str, broken: list[str]) -> Finding:
+    return Finding(name, promise, len(broken), broken[:_EXAMPLES])
+
+
+def _damage(name: str, table: DeltaTable, deep: bool) -> Iterator[str]:
+    declared = TABLES[name].schema()
+    filesystem = pafs.PyFileSystem(DeltaStorageHandler(table.table_uri))
+    added = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"])
+    for entry in added.to_pylist():
+        path = entry["path"]
+        try:
+            with filesystem.open_input_file(path) as source:
+                if source.size() != entry["size_bytes"]:
+                    yield f"{name}/{path}: {source.size()} bytes instead of {entry['size_bytes']}"
+                    continue
+                yield from _content(f"{name}/{path}", pq.ParquetFile(source), declared, entry["num_records"], deep)
+        except (OSError, pa.ArrowException) as error:
+            yield f"{name}/{path}: {(str(error).splitlines() or ['unreadable'])[0]}"
+
+
+def _content(path: str, file: pq.ParquetFile, declared: pa.Schema, rows: int | None, deep: bool) -> Iterator[str]:
+    if rows is not None and file.metadata.num_rows != rows:
+        yield f"{path}: {file.metadata.num_rows} rows instead of {rows}"
+    for field in file.schema_arrow:
+        if field.name not in declared.names:
+            yield f"{path}: unknown column {field.name}"
+        elif not same_type(field.type, declared.field(field.name).type):
+            yield f"{path}: {field.name} is {field.type}, not {declared.field(field.name).type}"
+    if deep:
+        for _ in file.iter_batches(batch_size=2000):
+            pass
+
+
+def _missing(lake: Lake) -> list[str]:
+    if lake.is_remote:
+        return []
+    return [path for path in sorted(published_files(lake)) if not os.path.exists(os.path.join(lake.root, path))]
+
+
+def _marks(lake: Lake) -> Iterator[str]:
+    for name in ("documents", "media"):
+        table = lake.table(name)
+        columns = ["site", "modified_at"] + (["kind"] if name == "documents" else [])
+        rows = table.to_pyarrow_dataset().to_table(columns=columns)
+        keys = [n for n in ("site", "kind") if n in columns]
+        for row in rows.group_by(keys).aggregate([("modified_at", "max")]).to_pylist():
+            kind = row.get("kind", "attachment")
+            stored = mark(lake, watermark_id(row["site"], kind), name)
+            newest = row["modified_at_max"]
+            if stored and (newest is None or from_micros(stored) > newest) and not _has_rejections(lake, row["site"]):
+                yield f"{row['site']} {kind}: watermark {from_micros(stored)}, newest modification {newest}"
+            if name == "documents":
+                yield from _counts(lake, table, row["site"], kind)
+
+
+def _counts(lake: Lake, table: DeltaTable, site: str, kind: str) -> Iterator[str]:
+    stored = mark(lake, public_count_id(site, kind)) or 0
+    counted = len(public(table, TABLES["documents"], site, kind))
+    if stored != counted:
+        yield f"{site} {kind}: {stored} public documents counted, {counted} there"
+
+
+def _has_rejections(lake: Lake, site: str) -> bool:
+    # A record in quarantine was seen, so the watermark may stand at its time.
+    dataset = lake.table("quarantine").to_pyarrow_dataset()
+    return bool(dataset.count_rows(filter=ds.field("site") == site))

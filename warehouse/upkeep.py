@@ -1,0 +1,170 @@
+"""Upkeep of a lake: small files made large, the log kept short, and what nobody reads any more removed.
+
+Every step is a commit of its own or none, so a kill in between costs the step under way and nothing else. Writers may
+be at work meanwhile: appends never conflict with compaction, and an update of the same files wins over it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+
+from schemas.errors import LakeError
+from schemas.tables import TABLES
+from warehouse.catalog import published_files
+from warehouse.lake import Lake, guarded
+from warehouse.rewrite import commit_rewrite, data_files, removal, write_files
+
+# Groups of small files are merged up to the target, all of it in memory at once: about ten times its size.
+TARGET_BYTES = 64 * 1024 * 1024
+SMALL_BYTES = TARGET_BYTES // 2
+# Younger unreferenced files may belong to a writer that has not committed yet.
+_ORPHAN_AGE = timedelta(days=1)
+_ORDER: dict[str, tuple[str, ...]] = {
+    "documents": ("site", "kind", "published_at", "id", "document_version"),
+    "raw": ("site", "kind", "id", "fetched_at"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What was done to one table: data files and bytes before and after, and files removed from the storage."""
+
+    table: str
+    files_before: int
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+    removed: int = 0
+
+
+def compact(lake: Lake, name: str) -> Upkeep:
+    """Merge the small files of a table, partition by partition, sorted for the analyst's questions.
+
+    Raises:
+        LakeError: the storage refused; what was merged so far stays.
+    """
+    before = data_files(lake.table(name))
+    for group in _groups(before):
+        guarded(lambda: _merge(lake, name, group), f"compact table {name}")  # noqa: B023
+    after = data_files(lake.table(name))
+    return Upkeep(name, len(before), len(after), sum(before.values()), sum(after.values()))
+
+
+def _groups(files: dict[str, int]) -> Iterator[list[str]]:
+    """Return files of one partition that together reach about the target size; a file alone is no group."""
+    partitions: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(files):
+        if files[path] < SMALL_BYTES:
+            partitions[path.rpartition("/")[0]].append(path)
+    for paths in partitions.values():
+        group: list[str] = []
+        for path in paths:
+            if group and sum(files[p] for p in group) + files[path] > TARGET_BYTES:
+                yield group
+                group = []
+            group.append(path)
+        if len(group) > 1:
+            yield group
+
+
+def _merge(lake: Lake, name: str, group: list[str]) -> None:
+    declared, table = TABLES[name], lake.table(name)
+    dataset = table.to_pyarrow_dataset()
+    fragments = [fragment for fragment in dataset.get_fragments() if fragment.path in set(group)]
+    if len(fragments) < len(group):
+        return  # somebody else was faster
+    parts = [fragment.to_table(schema=dataset.schema) for fragment in fragments]
+    names = dataset.schema.names
+    rows = pa.concat_tables(parts).select([n for n in declared.schema().names if n in names])
+    merged = _sorted(name, rows.cast(pa.schema([declared.schema().field(n) for n in rows.schema.names])))
+    actions: list[AddAction | RemoveAction] = [
+        removal(fragment.path, part, declared, data_change=False)
+        for fragment, part in zip(fragments, parts, strict=True)
+    ]
+    actions += write_files(table, declared, merged, data_change=False)
+    try:
+        commit_rewrite(table, declared, actions)
+    except CommitFailedError:
+        return  # an update of these rows came first; they are merged the next time
+
+
+def _sorted(name: str, rows: pa.Table) -> pa.Table:
+    order = _ORDER.get(name, TABLES[name].key)
+    keys = [(column, "ascending") for column in order if column in rows.schema.names]
+    if name == "documents":
+        # Later versions end first ones; kept apart, publishing finds them without reading the others.
+        rows = rows.append_column("_later", pc.greater(rows.column("document_version"), 1))
+        keys.insert(0, ("_later", "ascending"))
+    indices = pc.sort_indices(rows, sort_keys=keys)
+    rows = rows.drop_columns(["_later"]) if name == "documents" else rows
+    return rows.take(indices)
+
+
+def shorten_log(lake: Lake, name: str) -> None:
+    """Write a checkpoint of a table and drop log entries that are older than the log's retention."""
+    table = lake.table(name)
+    guarded(table.create_checkpoint, f"write a checkpoint of table {name}")
+    guarded(table.cleanup_metadata, f"shorten the log of table {name}")
+
+
+def vacuum(lake: Lake, name: str, keep_days: float) -> int:
+    """Remove data files that no version of the last ``keep_days`` needs, and leftovers of crashes; return how many.
+
+    A catalog that somebody opened within those days therefore finds all its files.
+    """
+    table = lake.table(name)
+    hours = max(0, round(keep_days * 24))
+    # Leftovers of crashes cannot be told from the files of a writer at work but by their age.
+    full = timedelta(days=keep_days) >= _ORPHAN_AGE
+    removed = guarded(
+        lambda: table.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=full),
+        f"vacuum table {name}",
+    )
+    return len(removed) + (0 if lake.is_remote else _strays(Path(lake.root, name)))
+
+
+def _strays(folder: Path) -> int:
+    """Remove what killed writers leave under temporary names (``part-….parquet#1``), which no vacuum knows."""
+    count = 0
+    for path in [*folder.rglob("*#*"), *folder.rglob(".*.parquet.*")]:
+        if path.is_file() and time.time() - path.stat().st_mtime > _ORPHAN_AGE.total_seconds():
+            path.unlink(missing_ok=True)
+            count += 1
+    return count
+
+
+def vacuum_published(lake: Lake, keep_days: float) -> int:
+    """Remove files of earlier catalogs that are older than ``keep_days``; return how many."""
+    folder = Path(lake.root, "published")
+    if lake.is_remote or not folder.is_dir():
+        return 0
+    current, count = published_files(lake), 0
+    for path in folder.iterdir():
+        age = timedelta(seconds=time.time() - path.stat().st_mtime)
+        if f"published/{path.name}" not in current and age > timedelta(days=keep_days):
+            path.unlink(missing_ok=True)
+            count += 1
+    return count
+
+
+def tables_of(lake: Lake) -> list[str]:
+    """Return the tables of a lake, in the order of their declaration."""
+    return [name for name in TABLES if _exists(lake, name)]
+
+
+def _exists(lake: Lake, name: str) -> bool:
+    try:
+        return DeltaTable.is_deltatable(lake.uri(name))
+    except (DeltaError, OSError) as error:
+        raise LakeError(f"Cannot look for table {name} in {lake.root}: {error}.") from error
