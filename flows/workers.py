@@ -25,7 +25,9 @@ R = TypeVar("R")
 _CHUNK = 32
 _MOST_BYTES = 3 * 1024**3
 _CRASHES = 2
-_STARTS = 3
+_STARTS = 4
+# How long to wait for a word of a process before looking whether it is still there.
+_PATIENCE_S = 2.0
 _READY = "ready"
 
 
@@ -68,11 +70,12 @@ class Workers(Generic[T, R]):
 
     def stop(self) -> None:
         """End all processes at once, whatever they do."""
-        for worker in self._staff:
+        # An interrupt may come while another is under way: what it leaves is nobody's any more, and killed.
+        staff, self._staff = self._staff, []
+        for worker in staff:
             worker.process.kill()
-        for worker in self._staff:
+        for worker in staff:
             worker.end()
-        self._staff.clear()
 
 
 class _Worker:
@@ -90,11 +93,13 @@ class _Worker:
 
     def end(self) -> int:
         """Wait for the process that ended or was killed, and return its exit code."""
-        self.process.join()
+        # The server of processes tells of their ends, and it may have been killed with them.
+        self.process.join(_PATIENCE_S)
         self.connection.close()
-        code: int = self.process.exitcode or 0
-        self.process.close()
-        return code
+        code: int | None = self.process.exitcode
+        with suppress(ValueError):
+            self.process.close()
+        return -signal.SIGKILL if code is None else code
 
 
 class _Round:
@@ -116,12 +121,30 @@ class _Round:
         while self.open:
             busy = sum(1 for worker in workers._staff if worker.owes)
             while len(workers._staff) < min(workers._count, busy + len(self.chunks)):
-                workers._staff.append(_Worker(workers))
+                self._start()
             for worker in [w for w in workers._staff if w.is_ready and not w.owes and self.chunks]:
                 self._give(worker)
-            for connection in wait([worker.connection for worker in workers._staff]):
-                self._hear(next(worker for worker in workers._staff if worker.connection is connection))
+            heard = wait([worker.connection for worker in workers._staff], _PATIENCE_S)
+            for worker in [w for w in workers._staff if w.connection in heard]:
+                self._hear(worker)
+            for worker in [w for w in workers._staff if not heard and not w.process.is_alive()]:
+                self._bury(worker)
         return self.results
+
+    def _start(self) -> None:
+        try:
+            self.workers._staff.append(_Worker(self.workers))
+        except (EOFError, OSError) as error:
+            # The server of processes is going down, and the next try starts another; or there is no room for any.
+            self._failed_start(str(error) or type(error).__name__)
+
+    def _failed_start(self, why: str) -> None:
+        self.failed_starts += 1
+        if self.failed_starts >= _STARTS:
+            raise PresslakeError(
+                f"Processes for extraction end as soon as they start ({why}).",
+                remedy="Free memory, or raise the limit of processes.",
+            )
 
     def _give(self, worker: _Worker) -> None:
         if not self.chunks:
@@ -143,6 +166,7 @@ class _Round:
             return
         if not worker.is_ready:
             worker.is_ready = message == _READY
+            self.failed_starts = 0
             return
         self._done(worker.owes.popleft(), message)
 
@@ -155,12 +179,7 @@ class _Round:
         self.workers._staff.remove(worker)
         code = worker.end()
         if not worker.is_ready:
-            self.failed_starts += 1
-            if self.failed_starts >= _STARTS:
-                raise PresslakeError(
-                    f"Processes for extraction end as soon as they start (exit code {code}).",
-                    remedy="Free memory, or raise the limit of processes.",
-                )
+            self._failed_start(f"exit code {code}")
         if not worker.owes:
             return
         guilty = worker.owes.popleft()

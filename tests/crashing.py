@@ -31,7 +31,7 @@ from schemas.records import RawRecord, Rejection
 from warehouse import catalog, commit, rewrite, upkeep
 from warehouse.lake import Lake
 
-SITE, DOCUMENTS, ROUNDS = "example.org", 12, 2
+SITE, DOCUMENTS, ROUNDS = "example.org", 6, 1
 # What happens in Python between two commits, or around one: a life is killed before and after each such call.
 STEPS: tuple[tuple[Any, str], ...] = (
     (commit, "write_deltalake"), (deltalake.DeltaTable, "create_write_transaction"), (rewrite, "write_files"),

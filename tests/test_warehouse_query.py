@@ -359,8 +359,6 @@ def test_a_vanished_file_is_the_lakes_fault(lake: Lake, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["moved", "with space", "it's", "ünï-中", "a[b]"])
 def test_a_moved_lake_is_read_where_it_is(lake: Lake, tmp_path: Path, name: str) -> None:
-    if name == "a[b]":
-        pytest.xfail("DuckDB takes brackets in a path for a pattern, in views too")
     shutil.copytree(lake.root, tmp_path / name)
     os.symlink(tmp_path / name, tmp_path / "link")
     for root in (tmp_path / name, tmp_path / "link", tmp_path / name / "documents" / ".."):
@@ -379,7 +377,9 @@ def test_rows_are_streamed() -> None:
     code = (
         "import duckdb\n"
         "from warehouse.query import Result\n"
-        "c = duckdb.connect().execute(\"SELECT repeat('x', 10000) || i FROM range(100000) t(i)\")\n"
+        "c = duckdb.connect()\n"
+        "c.execute('SET enable_progress_bar = false')\n"
+        "c.execute(\"SELECT repeat('x', 10000) || i FROM range(100000) t(i)\")\n"
         f"{PEAK}before = peak()\n"
         "assert sum(map(len, Result(c, '', ('a',), ('VARCHAR',)).rows())) == 100000\n"
         "print(peak() - before)\n"

@@ -24,7 +24,7 @@ from schemas.columns import TIMESTAMP, Table
 from schemas.dictionary import sql_type
 from schemas.errors import LakeError
 from schemas.tables import SCHEMA_VERSION, TABLES
-from warehouse.lake import Lake
+from warehouse.lake import Lake, dataset
 from warehouse.rewrite import data_files
 
 CATALOG = "catalog.duckdb"
@@ -154,7 +154,7 @@ def _superseded(lake: Lake, documents: DeltaTable) -> str:
 
     Files whose statistics say that they hold first versions only are not opened.
     """
-    later = documents.to_pyarrow_dataset().to_table(
+    later = dataset(documents).to_table(
         columns=["site", "kind", "id", "document_version", "valid_from"], filter=ds.field("document_version") > 1
     )
     before = pa.array([version - 1 for version in later.column("document_version").to_pylist()], pa.int32())

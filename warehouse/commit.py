@@ -32,7 +32,7 @@ from schemas.keys import fidelity, from_micros, public_count_id, renews, superse
 from schemas.records import RawRecord, Rejection
 from schemas.tables import TABLES
 from warehouse.heads import Key, among, document_heads, entity_heads, landed
-from warehouse.lake import Lake, guarded
+from warehouse.lake import Lake, dataset, guarded
 from warehouse.rewrite import ROW_GROUP, WIDE, replace_rows
 
 MAX_TRIES = 40
@@ -72,9 +72,7 @@ def append_quarantine(lake: Lake, rejections: Sequence[Rejection], run_id: str) 
     """Append rejections that this run has not recorded yet; return how many."""
 
     def plan(table: DeltaTable) -> tuple[pa.Table, list[Transaction]]:
-        of_run = table.to_pyarrow_dataset().to_table(
-            columns=["site", "kind", "id"], filter=ds.field("run_id") == run_id
-        )
+        of_run = dataset(table).to_table(columns=["site", "kind", "id"], filter=ds.field("run_id") == run_id)
         known = set(zip(*(of_run.column(n).to_pylist() for n in ("site", "kind", "id")), strict=True))
         fresh = {(r.site, r.kind, r.id): r for r in rejections}
         now = utcnow()

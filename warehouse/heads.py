@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 from schemas.columns import Row, Table
 from schemas.keys import site_bucket
+from warehouse.lake import dataset
 
 Key = tuple[str, ...]
 
@@ -30,7 +31,7 @@ def among(sites: Iterable[str], ids: Iterable[str] | None = None) -> ds.Expressi
 
 def scan(table: DeltaTable, columns: Sequence[str], sites: Iterable[str], ids: Iterable[str] | None) -> pa.Table:
     """Return ``columns`` of the rows of these sites (and ids, if given)."""
-    return table.to_pyarrow_dataset().to_table(columns=list(columns), filter=among(sites, ids))
+    return dataset(table).to_table(columns=list(columns), filter=among(sites, ids))
 
 
 def document_heads(table: DeltaTable, keys: Iterable[Key]) -> dict[Key, Row]:
@@ -88,8 +89,8 @@ def current_documents(table: DeltaTable, keys: Iterable[Key]) -> pa.Table:
     """Return the whole newest row of each known (site, kind, id) among ``keys``."""
     heads = document_heads(table, keys)
     if not heads:
-        return table.to_pyarrow_dataset().schema.empty_table()
-    names = table.to_pyarrow_dataset().schema.names
+        return dataset(table).schema.empty_table()
+    names = dataset(table).schema.names
     rows = scan(table, names, {k[0] for k in heads}, {k[2] for k in heads})
     newest = pa.array(
         [
@@ -124,7 +125,7 @@ def public(
         where = where & (ds.field(name) == kind) if name in columns else where
     if after is not None:
         where = where & (ds.field("modified_at") > pa.scalar(after, pa.timestamp("us", "UTC")))
-    found = table.to_pyarrow_dataset().to_table(columns=columns, filter=where)
+    found = dataset(table).to_table(columns=columns, filter=where)
     is_document = declared.name == "documents"
     if is_document:
         found = found.sort_by("document_version")

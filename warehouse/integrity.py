@@ -11,17 +11,16 @@ from importlib.resources import files
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from deltalake.fs import DeltaStorageHandler
 
+from schemas.errors import LakeError
 from schemas.keys import from_micros, public_count_id, watermark_id
 from schemas.tables import TABLES
 from warehouse.catalog import View, attach, parse_view, published_files
 from warehouse.commit import mark
 from warehouse.heads import public
-from warehouse.lake import Lake, same_type
+from warehouse.lake import Lake, dataset, same_type, storage
 
 _EXAMPLES = 5
 
@@ -51,19 +50,18 @@ def _checks() -> tuple[View, ...]:
 def check(lake: Lake, *, deep: bool = True) -> Iterator[Finding]:
     """Prove the lake, check by check. ``deep``: read every value of every file, not only what the file says of itself.
 
-    The snapshots are taken once, so a writer at work does no harm.
-
-    Raises:
-        LakeError: a table's log cannot be read.
+    The snapshots are taken once, so a writer at work does no harm. Checks that cannot be made on a broken lake are left
+    out.
     """
-    snapshots = {name: lake.table(name) for name in TABLES}
+    snapshots, unreadable = _snapshots(lake)
+    yield _finding("log", "Every table's log can be read from its beginning or a checkpoint on.", unreadable)
     damaged = []
     for name, table in snapshots.items():
         damaged += list(_damage(name, table, deep))
     yield _finding("files", "Every data file is there, whole, and as declared.", damaged)
     yield _finding("catalog", "Every file that the published catalog reads is there.", _missing(lake))
-    if damaged:
-        return  # what follows reads the files
+    if damaged or unreadable:
+        return  # what follows reads the files of all tables
     with duckdb.connect() as connection:
         attach(connection, lake, snapshots)
         for entry in checks():
@@ -74,13 +72,23 @@ def check(lake: Lake, *, deep: bool = True) -> Iterator[Finding]:
     yield _finding("watermarks", "No watermark is ahead of the data, and counts agree with it.", list(_marks(lake)))
 
 
+def _snapshots(lake: Lake) -> tuple[dict[str, DeltaTable], list[str]]:
+    snapshots, unreadable = {}, []
+    for name in TABLES:
+        try:
+            snapshots[name] = lake.table(name)
+        except LakeError as error:
+            unreadable.append(error.message)
+    return snapshots, unreadable
+
+
 def _finding(name: str, promise: str, broken: list[str]) -> Finding:
     return Finding(name, promise, len(broken), broken[:_EXAMPLES])
 
 
 def _damage(name: str, table: DeltaTable, deep: bool) -> Iterator[str]:
     declared = TABLES[name].schema()
-    filesystem = pafs.PyFileSystem(DeltaStorageHandler(table.table_uri))
+    filesystem = storage(table)
     added = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes", "num_records"])
     for entry in added.to_pylist():
         path = entry["path"]
@@ -117,7 +125,7 @@ def _marks(lake: Lake) -> Iterator[str]:
     for name in ("documents", "media"):
         table = lake.table(name)
         columns = ["site", "modified_at"] + (["kind"] if name == "documents" else [])
-        rows = table.to_pyarrow_dataset().to_table(columns=columns)
+        rows = dataset(table).to_table(columns=columns)
         keys = [n for n in ("site", "kind") if n in columns]
         for row in rows.group_by(keys).aggregate([("modified_at", "max")]).to_pylist():
             kind = row.get("kind", "attachment")
@@ -138,5 +146,5 @@ def _counts(lake: Lake, table: DeltaTable, site: str, kind: str) -> Iterator[str
 
 def _has_rejections(lake: Lake, site: str) -> bool:
     # A record in quarantine was seen, so the watermark may stand at its time.
-    dataset = lake.table("quarantine").to_pyarrow_dataset()
-    return bool(dataset.count_rows(filter=ds.field("site") == site))
+    stored_rows = dataset(lake.table("quarantine"))
+    return bool(stored_rows.count_rows(filter=ds.field("site") == site))

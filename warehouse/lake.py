@@ -6,10 +6,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs as pafs
 from deltalake import DeltaTable, Field, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
 
 from schemas.columns import Table
 from schemas.errors import LakeError, SchemaMismatch, UsageError
@@ -169,7 +173,8 @@ def same_type(stored: pa.DataType, declared: pa.DataType) -> bool:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return (line if len(line) <= 300 else line[:300] + " …").rstrip(".")
 
 
 def guarded(action: Callable[[], T], what: str) -> T:
@@ -187,3 +192,20 @@ def guarded(action: Callable[[], T], what: str) -> T:
             f"Cannot {what}: {_first_line(error)}.",
             remedy="Nothing of this batch was written; fix the cause and rerun.",
         ) from error
+
+
+def storage(table: DeltaTable) -> pafs.FileSystem:
+    """Return the file system that a table's paths are relative to.
+
+    Local files are opened by Arrow itself: the bridge to the engine's storage goes through Python for every read, and
+    its threads have brought the process down at its end.
+    """
+    parts = urlsplit(table.table_uri)
+    if parts.scheme in ("", "file"):
+        return pafs.SubTreeFileSystem(unquote(parts.path) or table.table_uri, pafs.LocalFileSystem())
+    return pafs.PyFileSystem(DeltaStorageHandler(table.table_uri))
+
+
+def dataset(table: DeltaTable) -> ds.Dataset:
+    """Return a snapshot's rows as an Arrow dataset, whose files can be skipped by their statistics."""
+    return table.to_pyarrow_dataset(filesystem=storage(table))

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from schemas.columns import Row
 from warehouse.heads import among, scan
-from warehouse.lake import Lake
+from warehouse.lake import Lake, dataset
 
 # Payloads of a few hundred records at a time; decoding further ahead would only hold more of them.
 _ROWS = 256
@@ -39,7 +39,7 @@ def sites(lake: Lake) -> list[str]:
     """Return every site of which the lake holds a document or an entity, by name."""
     found: set[str] = set()
     for name in ("documents", "authors", "terms", "media", "comments"):
-        for batch in lake.table(name).to_pyarrow_dataset().to_batches(columns=["site"]):
+        for batch in dataset(lake.table(name)).to_batches(columns=["site"]):
             found.update(pc.unique(batch.column("site")).to_pylist())
     return sorted(found)
 
@@ -103,7 +103,7 @@ def newest_rejections(lake: Lake, site: str | None) -> Iterator[Row]:
     where = None if site is None else ds.field("site") == site
     table = lake.table("quarantine")
     keys = ["site", "kind", "id"]
-    narrow = table.to_pyarrow_dataset().to_table(columns=[*keys, "run_id"], filter=where).to_pylist()
+    narrow = dataset(table).to_table(columns=[*keys, "run_id"], filter=where).to_pylist()
     newest = {tuple(row[key] for key in keys): row["run_id"] for row in sorted(narrow, key=lambda row: row["run_id"])}
     for batch in _streamed(table, where):
         for row in batch.to_pylist():
@@ -113,7 +113,7 @@ def newest_rejections(lake: Lake, site: str | None) -> Iterator[Row]:
 
 def _streamed(table: DeltaTable, where: ds.Expression | None) -> Iterator[pa.RecordBatch]:
     """Return rows a few at a time. Row group by row group: a scan of the whole table reads a gigabyte ahead."""
-    dataset = table.to_pyarrow_dataset()
-    for fragment in dataset.get_fragments(filter=where):
-        for group in fragment.split_by_row_group(filter=where, schema=dataset.schema):
-            yield from group.to_batches(schema=dataset.schema, filter=where, batch_size=_ROWS)
+    stored_rows = dataset(table)
+    for fragment in stored_rows.get_fragments(filter=where):
+        for group in fragment.split_by_row_group(filter=where, schema=stored_rows.schema):
+            yield from group.to_batches(schema=stored_rows.schema, filter=where, batch_size=_ROWS)

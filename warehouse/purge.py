@@ -25,7 +25,7 @@ from schemas.tables import TABLES
 from warehouse.catalog import publish, published_files
 from warehouse.commit import MAX_TRIES
 from warehouse.heads import public
-from warehouse.lake import Lake, guarded
+from warehouse.lake import Lake, dataset, guarded
 from warehouse.rewrite import replace_rows
 
 # Younger unreferenced files may belong to a writer that has not committed yet.
@@ -127,7 +127,7 @@ def _of_documents(lake: Lake, documents: set[Key]) -> Keys:
 
 def _rows(lake: Lake, name: str, columns: list[str], site: str | None = None) -> Iterator[dict[str, Any]]:
     where = None if site is None else ds.field("site") == site
-    for batch in lake.table(name).to_pyarrow_dataset().to_batches(columns=columns, filter=where):
+    for batch in dataset(lake.table(name)).to_batches(columns=columns, filter=where):
         yield from batch.to_pylist()
 
 
@@ -137,7 +137,7 @@ def count_rows(lake: Lake, keys: Keys) -> dict[str, int]:
     for name, wanted in keys.items():
         if wanted:
             where = ds.field("site").isin(sorted({key[0] for key in wanted}))
-            rows = lake.table(name).to_pyarrow_dataset().to_table(columns=list(_KEYS[name]), filter=where)
+            rows = dataset(lake.table(name)).to_table(columns=list(_KEYS[name]), filter=where)
             counts[name] = int(pc.sum(_matches(name, rows, wanted)).as_py() or 0)
     return counts
 
@@ -200,7 +200,7 @@ def _marks(table: DeltaTable, name: str, sites: list[str]) -> list[str]:
         return []
     kinds = {"attachment", "author", "comment", "post", "page"}
     if name == "documents":
-        rows = table.to_pyarrow_dataset().to_table(columns=["site", "kind"], filter=ds.field("site").isin(sites))
+        rows = dataset(table).to_table(columns=["site", "kind"], filter=ds.field("site").isin(sites))
         kinds |= set(rows.column("kind").to_pylist())
     ids = (id_ for site in sites for kind in sorted(kinds) for id_ in marks_of(site, kind))
     return [id_ for id_ in ids if table.transaction_version(id_)]

@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 CATALOG = "catalog.duckdb"
 _REMEDY = "It only reads (SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN); -o saves."
+_LAKE_FILE = re.compile(r"(part-[0-9a-f][\w.-]*|published/[\w.-]+)\.parquet")
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 # Functions that run SQL given as text (no look at the tree can judge it), write, or reach into the process.
 _FUNCTIONS = re.compile(
@@ -334,15 +335,14 @@ def _explained() -> Iterator[None]:
         raise KeyboardInterrupt from error
     except (duckdb.OutOfMemoryException, duckdb.InternalException, duckdb.FatalException) as error:
         raise LakeError(f"The query failed: {_sentence(error)}.", remedy="Ask for less at once.") from error
-    except duckdb.IOException as error:
-        if ".parquet" not in str(error):
+    except duckdb.Error as error:
+        # A damaged file may come as any kind of error, but it is named.
+        if not _LAKE_FILE.search(str(error)):
             raise UsageError(f"{_sentence(error)}.") from error
         raise LakeError(
             f"Cannot read the lake: {_sentence(error)}.",
             remedy="Refresh its views with: presslake publish; if that does not help: presslake check.",
         ) from error
-    except duckdb.Error as error:
-        raise UsageError(f"{_sentence(error)}.") from error
 
 
 def _sentence(error: BaseException) -> str:

@@ -18,13 +18,12 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
 from schemas.columns import Table
+from warehouse.lake import dataset, storage
 
 ROW_GROUP = 20_000
 WIDE = ("text", "markdown", "payload", "extra", "excerpt")
@@ -47,11 +46,11 @@ def replace_rows(
     Raises:
         CommitFailedError: another commit got in between; nothing changed.
     """
-    dataset = table.to_pyarrow_dataset()
+    stored_rows = dataset(table)
     parts = [data.select(declared.schema().names)]
     actions: list[Any] = []
-    for fragment in dataset.get_fragments(filter=where):
-        rows = fragment.to_table(schema=dataset.schema)
+    for fragment in stored_rows.get_fragments(filter=where):
+        rows = fragment.to_table(schema=stored_rows.schema)
         stale = is_stale(rows)
         if pc.any(stale).as_py():
             parts.append(rows.filter(pc.invert(stale)).select(declared.schema().names))
@@ -105,7 +104,7 @@ def removal(path: str, rows: pa.Table, declared: Table, *, data_change: bool) ->
 
 def write_files(table: DeltaTable, declared: Table, data: pa.Table, *, data_change: bool) -> Iterator[AddAction]:
     """Write rows as new data files, one per partition; they count only once their actions are committed."""
-    filesystem = pafs.PyFileSystem(DeltaStorageHandler(table.table_uri))
+    filesystem = storage(table)
     for value, rows in _parted(declared, data):
         folder = f"{declared.partition}={value}/" if declared.partition else ""
         path = f"{folder}part-{uuid.uuid4()}-c000.zstd.parquet"

@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from schemas.errors import LakeError
 from schemas.tables import TABLES
 from warehouse.catalog import published_files
-from warehouse.lake import Lake, guarded
+from warehouse.lake import Lake, dataset, guarded
 from warehouse.rewrite import commit_rewrite, data_files, removal, write_files
 
 # Groups of small files are merged up to the target, all of it in memory at once: about ten times its size.
@@ -80,12 +80,12 @@ def _groups(files: dict[str, int]) -> Iterator[list[str]]:
 
 def _merge(lake: Lake, name: str, group: list[str]) -> None:
     declared, table = TABLES[name], lake.table(name)
-    dataset = table.to_pyarrow_dataset()
-    fragments = [fragment for fragment in dataset.get_fragments() if fragment.path in set(group)]
+    stored_rows = dataset(table)
+    fragments = [fragment for fragment in stored_rows.get_fragments() if fragment.path in set(group)]
     if len(fragments) < len(group):
         return  # somebody else was faster
-    parts = [fragment.to_table(schema=dataset.schema) for fragment in fragments]
-    names = dataset.schema.names
+    parts = [fragment.to_table(schema=stored_rows.schema) for fragment in fragments]
+    names = stored_rows.schema.names
     rows = pa.concat_tables(parts).select([n for n in declared.schema().names if n in names])
     merged = _sorted(name, rows.cast(pa.schema([declared.schema().field(n) for n in rows.schema.names])))
     actions: list[AddAction | RemoveAction] = [
