@@ -40,7 +40,9 @@ def fill(lake: Lake, commits: int = 12, sites: tuple[str, ...] = ("example.org",
 
 def everything(lake: Lake) -> list[dict[str, object]]:
     publish(lake)
-    return query(lake.root, "SELECT * FROM document_versions ORDER BY site, kind, id, document_version")
+    return query(
+        lake.root, "SELECT * EXCLUDE (minhash) FROM document_versions ORDER BY site, kind, id, document_version"
+    )
 
 
 def broken(lake: Lake, name: str) -> int:

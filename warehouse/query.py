@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 CATALOG = "catalog.duckdb"
 _REMEDY = "It only reads (SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN); -o saves."
-_LAKE_FILE = re.compile(r"(part-[0-9a-f][\w.-]*|published/[\w.-]+)\.parquet")
+_LAKE_FILE = re.compile(r"((part|merged)-[0-9a-f][\w.-]*|published/[\w.-]+)\.parquet")
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 # Functions that run SQL given as text (no look at the tree can judge it), write, or reach into the process.
 _FUNCTIONS = re.compile(

@@ -102,12 +102,14 @@ def removal(path: str, rows: pa.Table, declared: Table, *, data_change: bool) ->
     )
 
 
-def write_files(table: DeltaTable, declared: Table, data: pa.Table, *, data_change: bool) -> Iterator[AddAction]:
+def write_files(
+    table: DeltaTable, declared: Table, data: pa.Table, *, data_change: bool, stem: str = "part"
+) -> Iterator[AddAction]:
     """Write rows as new data files, one per partition; they count only once their actions are committed."""
     filesystem = storage(table)
     for value, rows in _parted(declared, data):
         folder = f"{declared.partition}={value}/" if declared.partition else ""
-        path = f"{folder}part-{uuid.uuid4()}-c000.zstd.parquet"
+        path = f"{folder}{stem}-{uuid.uuid4()}-c000.zstd.parquet"
         with filesystem.open_output_stream(path) as out:
             pq.write_table(
                 rows.drop_columns([declared.partition]) if declared.partition else rows, out, compression="zstd",

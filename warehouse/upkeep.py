@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,12 +24,14 @@ from schemas.tables import TABLES
 from warehouse.catalog import published_files
 from warehouse.lake import Lake, dataset, guarded
 from warehouse.rewrite import commit_rewrite, data_files, removal, write_files
+from warehouse.signatures import signed
 
 # Groups of small files are merged up to the target, all of it in memory at once: about ten times its size.
 TARGET_BYTES = 64 * 1024 * 1024
 SMALL_BYTES = TARGET_BYTES // 2
 # Younger unreferenced files may belong to a writer that has not committed yet.
 _ORPHAN_AGE = timedelta(days=1)
+_MERGED = "merged"
 _ORDER: dict[str, tuple[str, ...]] = {
     "documents": ("site", "kind", "published_at", "id", "document_version"),
     "raw": ("site", "kind", "id", "fetched_at"),
@@ -51,21 +53,28 @@ class Upkeep:
 def compact(lake: Lake, name: str) -> Upkeep:
     """Merge the small files of a table, partition by partition, sorted for the analyst's questions.
 
+    Documents that have no near-duplicate signature yet get theirs.
+
     Raises:
         LakeError: the storage refused; what was merged so far stays.
     """
     before = data_files(lake.table(name))
-    for group in _groups(before):
+    for group in _groups(before, {path for path in before if _is_due(name, path)}):
         guarded(lambda: _merge(lake, name, group), f"compact table {name}")  # noqa: B023
     after = data_files(lake.table(name))
     return Upkeep(name, len(before), len(after), sum(before.values()), sum(after.values()))
 
 
-def _groups(files: dict[str, int]) -> Iterator[list[str]]:
-    """Return files of one partition that together reach about the target size; a file alone is no group."""
+def _is_due(name: str, path: str) -> bool:
+    """Tell whether a file is rewritten even alone: documents get their signatures on the way."""
+    return name == "documents" and not path.rpartition("/")[2].startswith(_MERGED)
+
+
+def _groups(files: dict[str, int], due: Collection[str] = ()) -> Iterator[list[str]]:
+    """Return files of one partition that together reach about the target size; a file alone only if it is due."""
     partitions: dict[str, list[str]] = defaultdict(list)
     for path in sorted(files):
-        if files[path] < SMALL_BYTES:
+        if files[path] < SMALL_BYTES or path in due:
             partitions[path.rpartition("/")[0]].append(path)
     for paths in partitions.values():
         group: list[str] = []
@@ -74,7 +83,7 @@ def _groups(files: dict[str, int]) -> Iterator[list[str]]:
                 yield group
                 group = []
             group.append(path)
-        if len(group) > 1:
+        if len(group) > 1 or group[0] in due:
             yield group
 
 
@@ -87,12 +96,13 @@ def _merge(lake: Lake, name: str, group: list[str]) -> None:
     parts = [fragment.to_table(schema=stored_rows.schema) for fragment in fragments]
     names = stored_rows.schema.names
     rows = pa.concat_tables(parts).select([n for n in declared.schema().names if n in names])
-    merged = _sorted(name, rows.cast(pa.schema([declared.schema().field(n) for n in rows.schema.names])))
+    rows = rows.cast(pa.schema([declared.schema().field(n) for n in rows.schema.names]))
+    merged = _sorted(name, signed(rows) if name == "documents" else rows)
     actions: list[AddAction | RemoveAction] = [
         removal(fragment.path, part, declared, data_change=False)
         for fragment, part in zip(fragments, parts, strict=True)
     ]
-    actions += write_files(table, declared, merged, data_change=False)
+    actions += write_files(table, declared, merged, data_change=False, stem=_MERGED)
     try:
         commit_rewrite(table, declared, actions)
     except CommitFailedError:
