@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from localinputs import EXPORT, NOTE, POSTS, found, write, zipped
 
+from flows.readers import localfiles
 from schemas.errors import SourceError
 from schemas.records import RawRecord, Rejection
 
@@ -136,6 +137,16 @@ def test_archives_may_hold_archives(tmp_path: Path) -> None:
         ("p.example", "2"),
         ("w.example", "5"),
     ]
+
+
+def test_a_zip_inside_an_archive_is_held_in_memory_up_to_a_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer = write(tmp_path / "outer.zip", zipped(**{"in.zip": zipped(**{"a.txt": NOTE}), "b.txt": NOTE}))
+    assert sorted(ids(outer)) == [("outer", "b.txt"), ("outer", "in.zip/a.txt")]
+    monkeypatch.setattr(localfiles, "_MOST_NESTED_BYTES", 50)
+    (refused,) = (entry for entry in found(outer) if isinstance(entry, Rejection))
+    assert refused.reason == "unreadable_file" and "at most 50 bytes" in refused.message
 
 
 def test_too_many_archives_inside_one_another_are_refused(tmp_path: Path) -> None:

@@ -12,10 +12,8 @@ import gzip
 import io
 import lzma
 import os
-import shutil
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -33,6 +31,7 @@ WARC_BEGIN = b"WARC/"
 # A compressed archive counts twice; deeper ones are traps more often than documents.
 _MAX_DEPTH = 6
 _SMALL_BYTES = 8 * 1024 * 1024
+_MOST_NESTED_BYTES = 128 * 1024 * 1024
 # What the libraries raise for damaged archives; each has its own idea.
 BROKEN_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError,
                   NotImplementedError, struct.error)  # fmt: skip
@@ -286,10 +285,11 @@ def _random_access(stream: IO[bytes]) -> Iterator[IO[bytes]]:
     if isinstance(getattr(stream, "raw", None), io.FileIO):
         yield stream
         return
-    with tempfile.SpooledTemporaryFile(max_size=_SMALL_BYTES) as copy:
-        shutil.copyfileobj(stream, copy)
-        copy.seek(0)
-        yield cast(IO[bytes], copy)
+    # A zip is read from its end. One inside another archive is held in memory, where its size can be bounded.
+    content = stream.read(_MOST_NESTED_BYTES + 1)
+    if len(content) > _MOST_NESTED_BYTES:
+        raise ValueError(f"a zip inside another archive may hold at most {_MOST_NESTED_BYTES} bytes; unpack the outer one")
+    yield io.BytesIO(content)
 
 
 def _hidden(name: str) -> bool:
