@@ -38,6 +38,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"presslake {VERSION}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     _ingest(commands)
+    _backfill(commands)
+    sync = _command(commands, "sync", "read every source in presslake.toml")
+    sync.add_argument("--only", metavar="SITE", help="only this source")
+    sync.add_argument("--workers", type=int, metavar="N", help="processes that extract text (default: 2)")
+    _json(sync)
     _replay(commands)
     _sql(commands)
     status = _command(commands, "status", "freshness and completeness of every site")
@@ -85,6 +90,21 @@ def _ingest(commands: Any) -> None:
     command.add_argument("--workers", type=int, metavar="N", help="processes that extract text (default: 2)")
     command.add_argument("--track", action="store_true", help="record the run in Prefect (needs PREFECT_API_URL)")
     command.add_argument("--no-track", action="store_true", help="leave Prefect alone even if PREFECT_API_URL is set")
+    _json(command)
+
+
+def _backfill(commands: Any) -> None:
+    command = _command(commands, "backfill", "read a site's past in windows; finished ones are skipped when run again")
+    command.add_argument("source", metavar="SOURCE", help="site URL")
+    command.add_argument("--since", metavar="TIME", required=True, help="from then on (ISO 8601, UTC)")
+    command.add_argument("--until", metavar="TIME", required=True, help="up to, but without, then")
+    command.add_argument("--window", choices=("day", "week", "month", "year"), default="month", help="default: month")
+    command.add_argument("--kinds", metavar="posts,pages,…", help="only these streams")
+    command.add_argument("--workers", type=int, default=1, metavar="N", help="windows read at a time (default: 1)")
+    command.add_argument("--dry-run", action="store_true", help="print what it would cost, and write nothing")
+    again = command.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="skip what is finished (the default)")
+    again.add_argument("--full", action="store_true", help="read finished windows again, too")
     _json(command)
 
 

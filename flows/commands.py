@@ -10,13 +10,13 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from flows.console import lake_of, print_table, settings_of
 from flows.settings import Settings
 from schemas.errors import UsageError
 from schemas.sources import parse_time
 
 if TYPE_CHECKING:
     from flows.jobs import IngestRequest, Outcome
-    from warehouse.lake import Lake
     from warehouse.query import Result
 
 Command = Callable[[argparse.Namespace], int]
@@ -30,15 +30,11 @@ def run(given: argparse.Namespace) -> int:
     return COMMANDS[name](given)
 
 
-def _settings(given: argparse.Namespace, **more: Any) -> Settings:
-    return Settings.load(lake=getattr(given, "lake", None), **more)
-
-
 def _ingest(given: argparse.Namespace) -> int:
     from flows.jobs import IngestRequest, ingest
     from flows.progress import Progress
 
-    settings = _settings(given, workers=given.workers)
+    settings = settings_of(given, workers=given.workers)
     request = IngestRequest(
         tuple(given.sources), given.site, tuple((given.kinds or "").split(",")) if given.kinds else (),
         parse_time(given.since, "since"), parse_time(given.until, "until"), given.full,
@@ -53,13 +49,52 @@ def _ingest(given: argparse.Namespace) -> int:
     return _tell(outcome, given)
 
 
+def _sync(given: argparse.Namespace) -> int:
+    from flows.progress import Progress
+    from flows.sync import sync
+
+    with Progress(quiet=given.json) as progress:
+        outcome = sync(settings_of(given, workers=given.workers), given.only, progress)
+    return _tell(outcome, given)
+
+
+def _backfill(given: argparse.Namespace) -> int:
+    from flows.backfill import BackfillRequest, backfill, estimate
+    from flows.progress import Progress
+
+    since, until = parse_time(given.since, "since"), parse_time(given.until, "until")
+    assert since is not None and until is not None  # argparse requires both
+    kinds = tuple((given.kinds or "").split(",")) if given.kinds else ()
+    request = BackfillRequest(given.source, since, until, given.window, kinds, given.workers, given.full)
+    if given.dry_run:
+        return _show_estimate(estimate(request, settings_of(given)), given.json)
+    with Progress(quiet=given.json) as progress:
+        outcome = backfill(request, settings_of(given), progress)
+    return _tell(outcome, given)
+
+
+def _show_estimate(costs: dict[str, Any], as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(costs, ensure_ascii=False))
+        return 0
+    columns = ("stream", "documents", "requests", "bytes", "minutes")
+    print_table(
+        columns, [[row[name] for name in columns] for row in [*costs["streams"], {"stream": "in all", **costs}]]
+    )
+    for row in costs["streams"]:
+        if row["reason"]:
+            print(f"{row['stream']}: {row['reason']}")
+    print(f"{costs['windows']} windows to read, {costs['finished']} finished before; nothing was written")
+    return 0
+
+
 def _replay(given: argparse.Namespace) -> int:
     from flows.progress import Progress
     from flows.replay import replay
 
     since = parse_time(given.since, "since")
     with Progress(quiet=given.json) as progress:
-        outcome = replay(_settings(given, workers=given.workers), given.site, since, progress)
+        outcome = replay(settings_of(given, workers=given.workers), given.site, since, progress)
     return _tell(outcome, given)
 
 
@@ -68,7 +103,7 @@ def _quarantine_replay(given: argparse.Namespace) -> int:
     from flows.replay import replay_quarantine
 
     with Progress(quiet=given.json) as progress:
-        outcome = replay_quarantine(_settings(given), given.site, progress)
+        outcome = replay_quarantine(settings_of(given), given.site, progress)
     return _tell(outcome, given)
 
 
@@ -99,22 +134,11 @@ def _print_rejections(outcome: Outcome, most: int = 10) -> None:
 
 def _print_summary(outcome: Outcome) -> None:
     columns = ("site", "stream", "fetched", "new", "changed", "unchanged", "rejected", "deleted", "completeness")
-    _print_table(columns, [[row[name] for name in columns] for row in outcome.streams])
+    print_table(columns, [[row[name] for name in columns] for row in outcome.streams])
     for row in outcome.streams:
         if row["reason"]:
             print(f"{row['site']} {row['stream']}: {row['reason']}")
     print(f"run {outcome.run_id}, lake {outcome.lake}")
-
-
-def _print_table(columns: tuple[str, ...], rows: list[list[Any]]) -> None:
-    cells = [list(columns), *[["" if value is None else str(value) for value in row] for row in rows]]
-    sizes = [max(len(row[position]) for row in cells) for position in range(len(columns))]
-    for row in cells:
-        print("  ".join(_aligned(cell, size) for cell, size in zip(row, sizes, strict=True)).rstrip())
-
-
-def _aligned(cell: str, size: int) -> str:
-    return cell.rjust(size) if cell.isdigit() else cell.ljust(size)
 
 
 def _width() -> int | None:
@@ -123,15 +147,9 @@ def _width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _lake(given: argparse.Namespace) -> Lake:
-    from warehouse.lake import Lake
-
-    return Lake.open(_settings(given).lake)
-
-
 def _sql(given: argparse.Namespace) -> int:
     # The engine that reads the log is not needed to query what is published, so it is not imported.
-    lake = _settings(given).lake
+    lake = settings_of(given).lake
     if given.query is None and sys.stdin.isatty() and sys.stdout.isatty():
         from flows.prompt import prompt
 
@@ -164,7 +182,7 @@ def _show(given: argparse.Namespace, sql: str, *parameters: Any) -> int:
     from warehouse.formats import write
     from warehouse.query import connect
 
-    with connect(_settings(given).lake) as connection:
+    with connect(settings_of(given).lake) as connection:
         result = _execute(connection, sql, list(parameters))
         write(result, "json" if given.json else "table", sys.stdout, width=_width(), style=sys.stdout.isatty())
     return 0
@@ -203,7 +221,7 @@ def _quarantine_show(given: argparse.Namespace) -> int:
     from warehouse.query import connect
 
     sql = "SELECT * FROM quarantine WHERE id = ? AND (?::VARCHAR IS NULL OR site = ?) ORDER BY rejected_at DESC LIMIT 1"
-    with connect(_settings(given).lake) as connection:
+    with connect(settings_of(given).lake) as connection:
         result = _execute(connection, sql, [given.id, given.site, given.site])
         rows = [row for piece in result.rows() for row in piece]
     if not rows:
@@ -235,7 +253,7 @@ def _doctor(given: argparse.Namespace) -> int:
         )  # fmt: skip
         for name, value in facts:
             print(f"{name:>10}  {value or 'not shown'}")
-        _print_table(("stream", "records"), [[name, count] for name, count in found.streams.items()])
+        print_table(("stream", "records"), [[name, count] for name, count in found.streams.items()])
         for name, why in found.blocked.items():
             print(f"blocked: {name}: {why}")
         for note in found.notes:
@@ -246,7 +264,7 @@ def _doctor(given: argparse.Namespace) -> int:
 def _export(given: argparse.Namespace) -> int:
     from warehouse.export import export
 
-    count = export(_lake(given), where=given.where, format=given.format, output=given.output)
+    count = export(lake_of(given), where=given.where, format=given.format, output=given.output)
     print(f"{count} documents written to {given.output}", file=sys.stderr)
     return 0
 
@@ -254,74 +272,11 @@ def _export(given: argparse.Namespace) -> int:
 def _publish(given: argparse.Namespace) -> int:
     from warehouse.catalog import catalog_path, publish
 
-    lake = _lake(given)
+    lake = lake_of(given)
     versions = publish(lake)
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     print(f"published {catalog_path(lake)} ({listed})")
     return 0
-
-
-def _maintain(given: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
-    from flows.upkeep import maintain
-
-    _lake(given)  # upkeep makes no lake where none is
-    both = not (given.compact or given.vacuum)
-    done = maintain(
-        _settings(given), compacting=both or given.compact, vacuuming=both or given.vacuum, keep_days=given.keep_days
-    )
-    if given.json:
-        print(json.dumps([asdict(upkeep) for upkeep in done]))
-    else:
-        columns = ("table", "files before", "files after", "bytes before", "bytes after", "removed")
-        _print_table(columns, [list(asdict(upkeep).values()) for upkeep in done])
-    return 0
-
-
-def _check(given: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
-    from schemas.errors import CheckFailed
-    from warehouse.integrity import check
-
-    findings = []
-    for finding in check(_lake(given), deep=not given.quick):
-        findings.append(finding)
-        if not given.json:
-            print(f"{'FAILED' if finding.broken else 'ok':6}  {finding.check}: {finding.promise}")
-            for example in finding.examples:
-                print(f"        {example}")
-    broken = [finding for finding in findings if finding.broken]
-    if given.json:
-        print(json.dumps({"ok": not broken, "checks": [asdict(finding) for finding in findings]}, ensure_ascii=False))
-    if broken:
-        raise CheckFailed(
-            f"{len(broken)} of {len(findings)} checks failed: {', '.join(finding.check for finding in broken)}.",
-            remedy="docs/lake.md says what to do about each.",
-        )
-    return 0
-
-
-def _purge(given: argparse.Namespace) -> int:
-    from warehouse.purge import Target, count_rows, find, purge
-
-    lake = _lake(given)
-    keys = find(lake, Target(given.site, given.url, given.author))
-    _print_table(("table", "rows"), [[name, count] for name, count in count_rows(lake, keys).items() if count])
-    if not given.yes:
-        if not sys.stdin.isatty():
-            raise UsageError("Nothing was purged.", remedy="Give --yes to remove these rows for good.")
-        if input("Remove these rows for good, history included? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise UsageError("Nothing was purged.")
-    proof = purge(lake, keys)
-    removed = sum(proof.removed.values())
-    print(f"removed {removed} rows and deleted {proof.deleted_files} files that held them or their traces")
-    print(f"searched the {proof.searched_files} data files left: {len(proof.left) or 'nothing'} found")
-    for left in proof.left:
-        print(f"presslake: {left}", file=sys.stderr)
-    print("Exports and copies made before still hold them; ingesting the source again brings them back.")
-    return 3 if proof.left else 0
 
 
 def _schema(given: argparse.Namespace) -> int:
@@ -338,8 +293,16 @@ def _schema(given: argparse.Namespace) -> int:
     return 0
 
 
+def _upkeep(given: argparse.Namespace) -> int:
+    from flows import upkeep_commands as upkeep
+
+    commands = {"maintain": upkeep.maintain_command, "check": upkeep.check_command, "purge": upkeep.purge_command}
+    return commands[given.command](given)
+
+
 COMMANDS: dict[str, Command] = {
-    "ingest": _ingest, "sql": _sql, "status": _status, "runs": _runs, "quarantine_list": _quarantine_list,
-    "quarantine_show": _quarantine_show, "quarantine_replay": _quarantine_replay, "replay": _replay, "publish": _publish,
-    "maintain": _maintain, "check": _check, "purge": _purge, "export": _export, "schema": _schema, "doctor": _doctor,
+    "ingest": _ingest, "backfill": _backfill, "sync": _sync, "replay": _replay, "sql": _sql, "status": _status,
+    "runs": _runs, "doctor": _doctor, "quarantine_list": _quarantine_list, "quarantine_show": _quarantine_show,
+    "quarantine_replay": _quarantine_replay, "check": _upkeep, "maintain": _upkeep, "purge": _upkeep,
+    "publish": _publish, "export": _export, "schema": _schema,
 }  # fmt: skip

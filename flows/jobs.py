@@ -34,6 +34,7 @@ class IngestRequest:
     since: datetime | None = None
     until: datetime | None = None
     full: bool = False
+    command: str = "ingest"
 
 
 @dataclass
@@ -56,6 +57,13 @@ class Outcome:
             return max(error.exit_code for _, error in self.failures)
         is_partial = any(row["completeness"] != "complete" or row["rejected"] for row in self.streams)
         return 3 if self.failures or is_partial else 0
+
+    def add(self, other: Outcome) -> None:
+        """Take over what another part of the same run did."""
+        self.streams.extend(other.streams)
+        self.failures.extend(other.failures)
+        self.rejections.extend(other.rejections)
+        self.interrupted = self.interrupted or other.interrupted
 
     def as_json(self) -> dict[str, Any]:
         """Return the result object of the command line."""
@@ -88,9 +96,25 @@ def ingest(request: IngestRequest, settings: Settings, watch: Watch | None = Non
     outcome = Outcome(new_run_id(), lake.root)
     with published(lake, outcome):
         for source in sources:
-            pipeline = Pipeline(lake, outcome.run_id, settings, source=source.given, watch=watch, gate=gate)
-            perform(pipeline, outcome, partial(_source, pipeline, source, request))
+            ingest_source(source, request, settings, outcome, watch, gate)
     return outcome
+
+
+def ingest_source(
+    source: Source, request: IngestRequest, settings: Settings, outcome: Outcome,
+    watch: Watch | None = None, gate: Gate | None = None,
+) -> None:  # fmt: skip
+    """Ingest one source as a part of the run of ``outcome``; publishing is left to the caller.
+
+    Raises:
+        LakeError: the lake cannot be written; what was committed stays.
+    """
+    lake = Lake.open(settings.lake, create=True)
+    pipeline = Pipeline(
+        lake, outcome.run_id, settings, command=request.command, source=source.given, watch=watch, gate=gate,
+        since=request.since, until=request.until,
+    )  # fmt: skip
+    perform(pipeline, outcome, partial(_source, pipeline, source, request))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -67,6 +68,8 @@ class Pipeline:
     renews: bool = False
     watch: Callable[[list[StreamRun]], None] | None = None
     gate: Callable[[str], None] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
     def __post_init__(self) -> None:
         """Prepare; processes start with the first records that need them."""
@@ -89,7 +92,9 @@ class Pipeline:
         """Return the ledger entry of a stream of this run, made at its first use."""
         key = (site, stream)
         if key not in self.streams:
-            run = StreamRun(self.run_id, site, stream, self.command, self.source)
+            run = StreamRun(
+                self.run_id, site, stream, self.command, self.source, window_since=self.since, window_until=self.until
+            )
             # Local files show their site only once read: their stream began with the source.
             run.started_at, run.clock = self._began
             self.streams[key] = run

@@ -30,6 +30,7 @@ class Settings:
     """How presslake works; what it reads is given to each command."""
 
     lake: str = _setting("./lake", "Where the lake is: a folder or an object-store URL.")
+    auth: str = _setting("", "Name of the login: `X` stands for PRESSLAKE_X_USER and PRESSLAKE_X_APP_PASSWORD.")
     user_agent: str = _setting(
         f"presslake/{VERSION}",
         "How we name ourselves to sites. Name a way to reach you.",
@@ -64,7 +65,8 @@ class Settings:
     @property
     def credentials(self) -> tuple[str, str] | None:
         """User and application password from the environment, if both are set."""
-        user, password = os.environ.get("PRESSLAKE_USER"), os.environ.get("PRESSLAKE_APP_PASSWORD")
+        prefix = f"PRESSLAKE_{self.auth.upper()}_" if self.auth else "PRESSLAKE_"
+        user, password = os.environ.get(f"{prefix}USER"), os.environ.get(f"{prefix}APP_PASSWORD")
         return (user, password) if user and password else None
 
     @classmethod
@@ -80,7 +82,7 @@ class Settings:
             if from_env is not None:
                 values[setting.name] = from_env
         values.update({name: value for name, value in given.items() if value is not None})
-        return cls(**{name: _converted(name, value) for name, value in values.items()})
+        return cls(**{name: converted(name, value) for name, value in values.items()})
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -90,6 +92,11 @@ def _from_file(path: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"Cannot read {path}: {error}.", remedy="Mend the file.") from error
+    strange = table.keys() - {"settings", "sources"}
+    if strange:
+        raise UsageError(
+            f"Cannot use {path}: unknown table {', '.join(sorted(strange))}.", remedy="There are settings and sources."
+        )
     settings = table.get("settings", {})
     unknown = settings.keys() - {setting.name for setting in fields(Settings)}
     if unknown:
@@ -97,7 +104,12 @@ def _from_file(path: Path) -> dict[str, Any]:
     return dict(settings)
 
 
-def _converted(name: str, value: Any) -> Any:
+def converted(name: str, value: Any) -> Any:
+    """Return a setting's value in its type.
+
+    Raises:
+        UsageError: it does not fit.
+    """
     kind: Any = {setting.name: type(setting.default) for setting in fields(Settings)}[name]
     try:
         if kind is bool and isinstance(value, str):

@@ -345,6 +345,10 @@ RUNS = Table(
         text("completeness", "complete, partial or blocked.", required=True, one_of=COMPLETENESS),
         text("reason", "Why it is not complete: what is missing, named."),
         Column("missing", pa.list_(pa.string()), "Ids or addresses known to be missing."),
+        moment(
+            "window_since", "Where the run was told to read only a window of publication times: its inclusive start."
+        ),
+        moment("window_until", "Its exclusive end."),
         moment("watermark_before", "Newest modification time committed before the run."),
         moment("watermark_after", "Newest modification time committed after it."),
         Column("table_versions", pa.map_(pa.string(), pa.int64()), "Delta version of each table after the stream."),

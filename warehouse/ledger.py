@@ -36,6 +36,8 @@ class StreamRun:
     deleted: int = 0
     requests: int = 0
     bytes: int = 0
+    window_since: datetime | None = None
+    window_until: datetime | None = None
     watermark_before: datetime | None = None
     watermark_after: datetime | None = None
     started_at: datetime = field(default_factory=utcnow)
@@ -74,6 +76,7 @@ class StreamRun:
             "changed": self.counts.changed, "unchanged": self.counts.unchanged, "rejected": self.counts.rejected,
             "deleted": self.deleted, "expected": self.expected, "completeness": self.completeness,
             "reason": "; ".join(self.reasons) or None, "missing": self.missing or None,
+            "window_since": self.window_since, "window_until": self.window_until,
             "watermark_before": self.watermark_before, "watermark_after": self.watermark_after,
             "table_versions": list(versions.items()), "requests": self.requests, "bytes": self.bytes,
         }  # fmt: skip

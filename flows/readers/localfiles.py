@@ -288,7 +288,9 @@ def _random_access(stream: IO[bytes]) -> Iterator[IO[bytes]]:
     # A zip is read from its end. One inside another archive is held in memory, where its size can be bounded.
     content = stream.read(_MOST_NESTED_BYTES + 1)
     if len(content) > _MOST_NESTED_BYTES:
-        raise ValueError(f"a zip inside another archive may hold at most {_MOST_NESTED_BYTES} bytes; unpack the outer one")
+        raise ValueError(
+            f"a zip inside another archive may hold at most {_MOST_NESTED_BYTES} bytes; unpack the outer one"
+        )
     yield io.BytesIO(content)
 
 

@@ -57,6 +57,9 @@ class SiteIngest:
             self._log_in()
         self.pipeline.fetch_names = self.intake.fetch_names
         selected = chosen(streams, self.options.kinds)
+        if self.options.window and not self.options.kinds:
+            # Terms and authors know no publication time; those that documents name are fetched with them.
+            selected = [stream for stream in selected if stream.has_offset]
         try:
             for stream in selected:
                 self._stream(stream, problems)
