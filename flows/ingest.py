@@ -7,23 +7,17 @@ cached or persisted.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_client, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
+from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.concurrency.sync import rate_limit
-from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
-from flows.jobs import Gate, IngestRequest, Outcome
+from flows.jobs import IngestRequest, Outcome
 from flows.jobs import ingest as ingest_job
 from flows.settings import Settings
-from flows.summaries import markdown_summary
-from schemas.errors import PresslakeError
+from flows.tracked import absolute, global_limits, logged, report, summarise
 from schemas.sources import parse_time
-from warehouse.ledger import StreamRun
 
 
 @task(name="ingest", task_run_name="ingest {names}", cache_policy=NO_CACHE)
@@ -31,54 +25,17 @@ def ingest_task(request: IngestRequest, settings: Settings, names: str) -> Outco
     """Ingest the sources and publish the catalog; return the outcome. The job retries requests and commits itself."""
     logger = get_run_logger()
     logger.info("ingesting %s into %s", names, settings.lake)
-
-    def watch(touched: list[StreamRun]) -> None:
-        for run in touched:
-            logger.info(
-                "%s %s: %s fetched, %s new, %s changed, %s unchanged, %s rejected, %.1f s", run.site, run.stream,
-                run.counts.fetched, run.counts.new, run.counts.changed, run.counts.unchanged, run.counts.rejected,
-                run.seconds,
-            )  # fmt: skip
-
-    return ingest_job(request, settings, watch, _global_limits())
-
-
-def _global_limits() -> Gate:
-    """Return the gate that keeps Prefect's global limit ``presslake-<host>``, for each host that has one.
-
-    It holds for the workers of all machines, where the pace kept in files holds for one. Asking costs about a tenth
-    of a second a request, so hosts without such a limit are asked about once.
-    """
-    limited: dict[str, bool] = {}
-
-    def gate(host: str) -> None:
-        name = f"presslake-{host}"
-        if host not in limited:
-            with get_client(sync_client=True) as client:
-                try:
-                    limited[host] = client.read_global_concurrency_limit_by_name(name).active
-                except ObjectNotFound:
-                    limited[host] = False
-        if limited[host]:
-            rate_limit(name, strict=False)
-
-    return gate
+    return ingest_job(request, settings, logged(logger), global_limits())
 
 
 def _perform(request: IngestRequest, settings: Settings) -> Outcome:
-    outcome = ingest_task(request, settings, ", ".join(request.sources))
-    create_markdown_artifact(
-        key=f"presslake-{flow_run.get_id() or 'run'}",
-        markdown=markdown_summary(outcome),
-        description="What the run did",
-    )
-    return outcome
+    return ingest_task(request, settings, ", ".join(request.sources))
 
 
 @flow(name="presslake-ingest", flow_run_name="ingest {request.sources}", validate_parameters=False)
 def run_ingest(request: IngestRequest, settings: Settings) -> Outcome:
     """Run an ingest that the command line prepared; the command line decides on the exit code."""
-    return _perform(request, settings)
+    return summarise(_perform(request, settings))
 
 
 def _run_name() -> str:
@@ -115,19 +72,11 @@ def ingest(
     Raises:
         PresslakeError: every source failed.
     """
-    settings = Settings.load(lake=lake and _absolute(lake), workers=workers)
+    settings = Settings.load(lake=absolute(lake), workers=workers)
     request = IngestRequest(
         tuple(sources), site, tuple(kinds or ()), parse_time(since, "since"), parse_time(until, "until"), full
     )
-    outcome = _perform(request, settings)
-    if outcome.exit_code == 1:
-        raise PresslakeError("; ".join(str(error) for _, error in outcome.failures))
-    return outcome.as_json()
-
-
-def _absolute(lake: str) -> str:
-    # A worker runs in a temporary folder of its own, where a relative path would vanish with it.
-    return lake if "://" in lake else str(Path(lake).expanduser().absolute())
+    return report(_perform(request, settings))
 
 
 if __name__ == "__main__":

@@ -99,6 +99,32 @@ def test_a_global_limit_of_a_host_is_kept(prefect_api: str, breakable: Breakable
     assert len(breakable.asked) - 1 <= limit.active_slots <= len(breakable.asked)
 
 
+@pytest.mark.timeout(300)
+def test_every_flow_runs_and_leaves_its_summary(
+    prefect_api: str, breakable: BreakableServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect import get_client
+
+    from flows.scheduled import backfill, maintain, replay, sync
+
+    breakable.site().fill(posts=60)
+    lake = str(tmp_path / "lake")
+    (tmp_path / "presslake.toml").write_text(f'[sources]\n"{breakable.url}" = {{ kinds = ["pages"] }}\n')
+    monkeypatch.chdir(tmp_path)
+    assert sync(lake=lake)["exit"] == 0
+    past = backfill(breakable.url, "2024-01-01", "2024-01-03", "day", kinds=["posts"], lake="lake")
+    assert past["exit"] == 0 and past["lake"] == lake
+    assert sum(row["new"] for row in past["streams"] if row["stream"] == "posts") == 41
+    assert replay(lake=lake)["exit"] == 0
+    assert {entry["table"] for entry in maintain(lake=lake)} >= {"documents", "raw"}
+    assert query(lake, "SELECT count(DISTINCT command) AS n FROM runs") == [{"n": 3}]
+    with get_client(sync_client=True) as client:
+        names = {run.name for run in client.read_flow_runs()}
+        artifacts = [str(artifact.data) for artifact in client.read_artifacts()]
+    assert f"backfill {breakable.url}" in names and "sync" in names
+    assert any("| posts |" in text and past["run_id"] in text for text in artifacts)
+
+
 def test_an_api_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("A title\n\nAnd some text below it.\n")
     done = subprocess.run(
