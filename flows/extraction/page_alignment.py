@@ -2,184 +2,238 @@
 
 Main-content extractors are judged by the text they choose, but their Markdown loses quotations, tables,
 nesting and links. So the choice is theirs and the form is ours: the page is walked like a fragment, and the
-blocks whose lines the extractor chose are kept, with their links, headings and images. A chosen line that
-no block holds is put in as a paragraph, so nothing chosen is lost.
+blocks, of lists the items, that the extractor chose are kept, with their links, headings and images. A chosen
+line that no block holds is put in as a paragraph, so nothing chosen is lost.
+
+Pages say things twice (a teaser, a print version), so every chosen line is used up by what it is matched to:
+lines the page holds once come first, and what else is chosen lies between them.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final, SupportsIndex
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from flows.extraction.escaping import escape_line_starts, escape_text
-from flows.extraction.fragments import Extracted, walker_for
-from flows.extraction.walker import Block, Walker, joined_markdown, joined_text
+from flows.extraction.fragments import Extracted
+from flows.extraction.page_blocks import Ledger
+from flows.extraction.walker import Block, joined_markdown, joined_text
 
 _NOT_WORDS: Final = re.compile(r"[\W_]+")
 _LIST_SIGN: Final = re.compile(r"^\s*(?:[-*•]|\d{1,9}[.)])\s+")
-_COVERED: Final = 0.8  # share of a block's letters the extractor must have chosen; lists come whole or not at all
+_NEXT_ITEM: Final = re.compile(r"\n(?=\S)")
+_CHOSEN: Final = 0.9  # share of a block's letters that must have been chosen, in lines
+_FOUND: Final = 0.8  # share of a line's letters that must be found, in blocks
 _LONG: Final = 25  # letters from which a line is not mistaken for another one
-_PIECE: Final = 40
-_REACH: Final = 3  # blocks a short line may stand away from a long chosen one
+_REACH: Final = 3  # blocks a short line may stand away from a chosen one
 
 
-class Ledger(list[Block]):
-    """Blocks with the number of links, images and headings that stood recorded when each was added."""
+class _Piece(NamedTuple):
+    """A block, or an item of a list: the number of the block, the part, its letters."""
 
-    def __init__(self, walker: Walker) -> None:
-        super().__init__()
-        self._walker = walker
-        self.ends: list[tuple[int, int, int]] = []
-
-    def append(self, block: Block) -> None:
-        """Add a block and note the state of the records."""
-        super().append(block)
-        walker = self._walker
-        self.ends.append((len(walker.links), len(walker.images), len(walker.headings)))
-
-    def extend(self, blocks: Iterable[Block]) -> None:
-        """Add blocks one by one."""
-        for block in blocks:
-            self.append(block)
-
-    def __iadd__(self, blocks: Iterable[Block]) -> Ledger:  # type: ignore[override,misc]
-        """Add blocks one by one."""
-        self.extend(blocks)
-        return self
-
-    def pop(self, index: SupportsIndex = -1) -> Block:
-        """Remove a block with its note."""
-        self.ends.pop(index)
-        return super().pop(index)
+    number: int
+    part: Block
+    key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Walked:
-    """A page read into blocks, before anything is chosen."""
+class _Line(NamedTuple):
+    """A chosen line and its letters."""
 
-    ledger: Ledger
-    walker: Walker
-
-    def chosen_by(self, text: str) -> Extracted:
-        """Rebuild what an extractor chose; its text has a block a line."""
-        lines = [line for line in map(_key, text.split("\n")) if line]
-        kept = _kept(self.ledger, lines)
-        blocks = _with_missing(self.ledger, kept, text)
-        links, images, headings = _records(self.ledger, kept, self.walker)
-        return Extracted(joined_text(blocks), joined_markdown(blocks), headings, links, images)
+    text: str
+    key: str
 
 
-def walked(root: Any, base_url: str | None) -> Walked:
-    """Read a parsed page into blocks; the tree is not changed."""
-    walker = walker_for(base_url)
-    ledger = Ledger(walker)
-    walker.blocks = ledger
-    walker.flow(root)
-    walker.flush()
-    return Walked(ledger, walker)
+def chosen_content(ledger: Ledger, text: str) -> Extracted:
+    """Rebuild what an extractor chose; its text has a block a line."""
+    pieces = [
+        _Piece(number, part, key)
+        for number, block in enumerate(ledger)
+        for part in _parts(block)
+        if (key := _letters(part.text))
+    ]
+    lines = [_Line(line, key) for line in text.split("\n") if (key := _key(line))]
+    alignment = _Alignment(pieces, lines)
+    alignment.run()
+    kept: dict[int, list[Block]] = defaultdict(list)
+    for place in sorted(alignment.taken):
+        kept[pieces[place].number].append(pieces[place].part)
+    _add_wordless(ledger, kept)
+    added: dict[int, list[Block]] = defaultdict(list)
+    for place, missing in alignment.missing.items():
+        added[pieces[place].number if place >= 0 else -1] += map(_paragraph, missing)
+    return _content(ledger, kept, added)
+
+
+def _content(ledger: Ledger, kept: dict[int, list[Block]], added: dict[int, list[Block]]) -> Extracted:
+    blocks = list(added.get(-1, ()))
+    links: list[dict[str, object]] = []
+    images: list[dict[str, object]] = []
+    headings: list[dict[str, object]] = []
+    for number, block in enumerate(ledger):
+        if number in kept:
+            part = _joined(block, kept[number])
+            blocks.append(part)
+            found = ledger.records(number)
+            if part is not block:  # the records of items that were not chosen go with them
+                found = tuple(
+                    [record for record in records if str(record.get("url") or record["text"]) in part.markdown]
+                    for records in found
+                )
+            links += found[0]
+            images += found[1]
+            headings += found[2]
+        blocks += added.get(number, ())
+    return Extracted(joined_text(blocks), joined_markdown(blocks), headings, links, images)
 
 
 def _key(line: str) -> str:
     return _NOT_WORDS.sub("", _LIST_SIGN.sub("", line).casefold())
 
 
-def _kept(ledger: Ledger, lines: list[str]) -> list[int]:
-    """Indexes of the blocks the extractor chose, image-only blocks between them included."""
-    keys = [_keys(block) for block in ledger]
-    choice = _Choice(lines, {key for found in keys for key in found})
-    shares = [choice.share(found) for found in keys]
-    sure = [index for index, (share, long) in enumerate(shares) if share >= _COVERED and long]
-    near: set[int] = set()
-    for index in sure:
-        near.update(range(index - _REACH, index + _REACH + 1))
-    inside = {
-        index for index, (share, long) in enumerate(shares) if share >= _COVERED and (long or index in near or not sure)
-    }
-    for index in range(min(inside, default=0), max(inside, default=0)):
-        block = ledger[index]
-        if not block.text and block.kind != "rule" and (index - 1 in inside or index + 1 in inside):
-            inside.add(index)
-    return sorted(inside)
+def _letters(text: str) -> str:
+    return "".join(map(_key, text.split("\n"))) if "\n" in text else _key(text)
 
 
-def _keys(block: Block) -> list[str]:
-    return list(filter(None, map(_key, re.split(r"\n| \| ", block.text))))
+def _parts(block: Block) -> list[Block]:
+    """The items of a list, everything else whole. Only an item starts a line without indentation."""
+    if block.kind[:2] not in ("ul", "ol"):
+        return [block]
+    texts, marked = _NEXT_ITEM.split(block.text), _NEXT_ITEM.split(block.markdown)
+    if len(texts) != len(marked) or len(texts) == 1:
+        return [block]
+    return [Block(text, markdown, block.kind) for text, markdown in zip(texts, marked, strict=True)]
 
 
-class _Choice:
-    """The lines an extractor chose, each to be matched as often as it was chosen.
-
-    Pages hold an article twice (a print version, a preview), and only one of the two was meant.
-    """
-
-    def __init__(self, lines: list[str], whole: set[str]) -> None:
-        self._chosen = Counter(lines)
-        self._used: Counter[str] = Counter()
-        # A line the page holds as it was chosen is no reason to keep a part of it that stands elsewhere as a teaser.
-        self._joined = "\n".join(line for line in lines if line not in whole)
-
-    def share(self, keys: list[str]) -> tuple[float, bool]:
-        """How much of a block was chosen, and whether a line long enough to be sure of was."""
-        total = sum(map(len, keys))
-        matched = [key for key in keys if self._is_left(key)]
-        covered = sum(map(len, matched))
-        if not total or covered < _COVERED * total:
-            return 0.0, False
-        self._used.update(matched)
-        return covered / total, any(len(key) >= _LONG for key in matched)
-
-    def _is_left(self, key: str) -> bool:
-        used = self._used[key]
-        if used < self._chosen[key]:
-            return True
-        if len(key) < _LONG:  # a short line may stand in the page before its true place, so it stays free
-            return used > 0 and key in self._chosen
-        return used < self._joined.count(key)
+def _joined(block: Block, parts: list[Block]) -> Block:
+    text = "\n".join(part.text for part in parts)
+    if text == block.text:
+        return block
+    return Block(text, "\n".join(part.markdown for part in parts).rstrip("\n"), block.kind)
 
 
-def _with_missing(ledger: Ledger, kept: list[int], chosen: str) -> list[Block]:
-    """The kept blocks in order, with chosen lines none of them holds put where they were chosen."""
-    keys = [_key(ledger[index].text.replace("\n", " ")) for index in kept]
-    held = [_NOT_WORDS.sub("", ledger[index].text.casefold()) for index in kept]
-    everything = "".join(held)
-    blocks = [ledger[index] for index in kept]
-    added: dict[int, list[Block]] = {}
-    position = -1  # the kept block the last chosen line was found in
-    offsets: dict[str, int] = {}
-    for number, key in enumerate(keys):
-        offsets.setdefault(key, number)
-    for line in chosen.split("\n"):
-        key = _key(line)
-        if not key:
-            continue
-        if key in offsets:
-            position = max(position, offsets[key])
-        elif not _is_held(key, everything):
-            text = " ".join(line.split())
-            added.setdefault(position, []).append(Block(text, escape_line_starts(escape_text(text))))
-    result = added.get(-1, [])[:]
-    for number, block in enumerate(blocks):
-        result.append(block)
-        result += added.get(number, [])
-    return result
+def _add_wordless(ledger: Ledger, kept: dict[int, list[Block]]) -> None:
+    """Keep pictures, and signs that part the text, where a block beside them is kept; never at the ends."""
+    for number in range(min(kept, default=0), max(kept, default=0)):
+        block = ledger[number]
+        beside = number - 1 in kept or number + 1 in kept
+        if number not in kept and beside and block.kind != "rule" and not _letters(block.text):
+            kept[number] = [block]
 
 
-def _is_held(key: str, everything: str) -> bool:
-    """Tell whether a chosen line is in the kept blocks, perhaps split: layout tables come as one line."""
-    if key in everything:
-        return True
-    pieces = [key[start : start + _PIECE] for start in range(0, len(key), _PIECE)]
-    return len(pieces) > 2 and sum(piece in everything for piece in pieces) >= _COVERED * len(pieces)
+def _paragraph(line: str) -> Block:
+    text = " ".join(line.split())
+    return Block(text, escape_line_starts(escape_text(text)))
 
 
-def _records(ledger: Ledger, kept: list[int], walker: Walker) -> tuple[list[dict[str, object]], ...]:
-    sources = (walker.links, walker.images, walker.headings)
-    found: tuple[list[dict[str, object]], ...] = ([], [], [])
-    for index in kept:
-        before = ledger.ends[index - 1] if index else (0, 0, 0)
-        for source, target, start, end in zip(sources, found, before, ledger.ends[index], strict=True):
-            target += source[start:end]
-    return found
+@dataclass
+class _Alignment:
+    """Which pieces were chosen, and which lines are missing after which piece (-1: before all)."""
+
+    pieces: list[_Piece]
+    lines: list[_Line]
+    taken: set[int] = field(default_factory=set)
+    missing: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def run(self) -> None:
+        """Match the lines that are pieces, then what lies between them."""
+        places: dict[str, list[int]] = defaultdict(list)
+        for place, piece in enumerate(self.pieces):
+            places[piece.key].append(place)
+        spots: list[int | None] = [self._only(places.get(line.key, []), line.key) for line in self.lines]
+        self._follow(spots, places)
+        first, last = 0, -1
+        while first < len(spots):
+            spot = spots[first]
+            if spot is not None:
+                first, last = first + 1, spot
+                continue
+            end = first
+            while end < len(spots) and spots[end] is None:
+                end += 1
+            following = spots[end] if end < len(spots) else None
+            limit = following if following is not None and following > last else len(self.pieces)
+            self._fill(self.lines[first:end], last, limit)
+            first = end
+
+    def _only(self, found: list[int], key: str) -> int | None:
+        if len(key) < _LONG or len(found) != 1 or found[0] in self.taken:
+            return None
+        self.taken.add(found[0])
+        return found[0]
+
+    def _follow(self, spots: list[int | None], places: dict[str, list[int]]) -> None:
+        """Match lines the page holds more than once, or short ones, to the copy that comes next."""
+        sure = bool(self.taken)
+        following: list[int | None] = [*spots, None]
+        for number in range(len(spots) - 1, -1, -1):
+            if following[number] is None:
+                following[number] = following[number + 1]
+        last = -1
+        for number, line in enumerate(self.lines):
+            spot = spots[number]
+            if spot is None:
+                copies = [place for place in places.get(line.key, ()) if place not in self.taken]
+                spot = self._nearest(copies, last, following[number], len(line.key) >= _LONG, sure) if copies else None
+            if spot is not None:
+                self.taken.add(spot)
+                spots[number] = last = spot
+
+    def _nearest(self, copies: list[int], last: int, following: int | None, long: bool, sure: bool) -> int | None:
+        if following is not None and following <= last:
+            following = None
+        between = [place for place in copies if last < place and (following is None or place < following)]
+        if not between:
+            return min(copies, key=lambda place: abs(place - last)) if long else None
+        found = between[-1] if last < 0 and following is not None else between[0]
+        if long or not sure or (last >= 0 and following is not None):
+            return found
+        beside = last if last >= 0 else following
+        return found if beside is not None and self._distance(found, beside) <= _REACH else None
+
+    def _distance(self, one: int, other: int) -> int:
+        return abs(self.pieces[one].number - self.pieces[other].number)
+
+    def _fill(self, lines: list[_Line], last: int, limit: int) -> None:
+        """Find lines that are several pieces each, or parts of one, among the pieces between two places."""
+        letters = "".join(line.key for line in lines)
+        starts = [0]
+        for line in lines:
+            starts.append(starts[-1] + len(line.key))
+        covered = bytearray(len(letters))
+        spans: dict[int, tuple[int, int]] = {}
+        reached = 0
+        for place in range(last + 1, limit):
+            if place in self.taken:
+                continue
+            key = self.pieces[place].key
+            start = letters.find(key, reached)
+            if start >= 0 and (len(key) >= _LONG or start - reached < _LONG):
+                found = [(start, start + len(key))]
+            else:
+                found = [
+                    (start, start + len(line.key))
+                    for start, line in zip(starts, lines, strict=False)
+                    if not covered[start] and line.key in key
+                ]
+                lengths = [end - start for start, end in found]
+                if sum(lengths) < _CHOSEN * len(key) or max(lengths) < _LONG:
+                    continue
+            for start, end in found:
+                covered[start:end] = b"\1" * (end - start)
+            spans[place] = (found[0][0], found[-1][1])
+            reached = max(reached, found[-1][1])
+        self._settle(lines, last, covered, spans)
+
+    def _settle(self, lines: list[_Line], last: int, covered: bytearray, spans: dict[int, tuple[int, int]]) -> None:
+        """Take the pieces found, except of lines too little of which was found: those are put in as they are."""
+        begin = 0
+        for line in lines:
+            end = begin + len(line.key)
+            if covered.count(1, begin, end) < _FOUND * (end - begin):
+                spans = {place: span for place, span in spans.items() if not begin <= span[0] < span[1] <= end}
+                before = [place for place, span in spans.items() if span[1] <= begin]
+                self.missing[max(before, default=last)].append(line.text)
+            begin = end
+        self.taken.update(spans)

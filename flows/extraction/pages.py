@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain, repeat
+from functools import cache
 from typing import Any, Final
 
 from lxml import etree
@@ -16,7 +16,8 @@ from lxml import html as lxml_html
 
 from flows.extraction.charsets import decode_html
 from flows.extraction.fragments import EXTRACTOR, Extracted, clean_bytes, extract_tree, plain_inline
-from flows.extraction.page_alignment import walked
+from flows.extraction.page_alignment import chosen_content
+from flows.extraction.page_blocks import read_page
 from flows.extraction.page_choice import choose
 from flows.extraction.page_metadata import (
     canonical_url,
@@ -28,6 +29,7 @@ from flows.extraction.page_metadata import (
     page_authors,
     page_dates,
 )
+from flows.extraction.page_regions import region_text
 
 __all__ = ["Page", "decode_html", "extract_page"]
 
@@ -94,7 +96,7 @@ def extract_page(html: str, *, url: str | None = None, now: datetime | None = No
     title = _title(tree, meta, guessed)
     canonical, language = canonical_url(tree, meta, url), declared_language(tree, meta)
     titles = [title, meta.get("og:title") or "", *_own_names(tree)]
-    extracted, extractor = _content(html, data, tree, url, titles)  # last: trafilatura takes the tree apart
+    extracted, extractor = _content(html, tree, url, titles)  # last: it drops elements of the tree
     return Page(
         extracted=extracted,
         title=title,
@@ -111,31 +113,34 @@ def extract_page(html: str, *, url: str | None = None, now: datetime | None = No
     )
 
 
-def _parse(data: bytes) -> Any:
+@cache
+def _parser() -> Any:
     parser = lxml_html.HTMLParser(huge_tree=True, remove_comments=True, remove_pis=True, encoding="utf-8")
+    # lxml asks a Python function for the class of every element, each time it is looked at: a tenth of a page's time.
+    # Nobody here needs the classes of form fields.
+    parser.set_element_class_lookup(etree.ElementDefaultClassLookup(element=lxml_html.HtmlElement))
+    return parser
+
+
+def _parse(data: bytes) -> Any:
     try:
-        root = lxml_html.document_fromstring(data, parser=parser)
+        root = lxml_html.document_fromstring(data, parser=_parser())
     except etree.ParserError:  # nothing but white space or comments
         root = None
     return lxml_html.document_fromstring(b"<html><body></body></html>") if root is None else root
 
 
-def _content(html: str, data: bytes, tree: Any, url: str | None, titles: list[str]) -> tuple[Extracted, str]:
+def _content(html: str, tree: Any, url: str | None, titles: list[str]) -> tuple[Extracted, str]:
     container = _wordpress_container(html, tree)
     contained = extract_tree(container, base_url=url) if container is not None else None
-    page = walked(tree, url)
+    page = read_page(tree, url)
     kind = kind_of(tree)
-    trees = chain([tree], map(_parse, repeat(data)))  # the one at hand first; a second one is seldom needed
-    choice = choose(html, lambda: _without_noscript(next(trees)), kind, titles)
-    if contained is not None and len(contained.text) > _CONTAINER_GATE * len(choice.text):
-        return contained, f"wordpress container; {EXTRACTOR}"
-    return page.chosen_by(choice.text), f"{choice.extractor}; {EXTRACTOR}"
-
-
-def _without_noscript(tree: Any) -> Any:
     for element in list(tree.iter("noscript")):
         element.drop_tree()
-    return tree
+    choice = choose(html, tree, region_text(page), kind, titles)
+    if contained is not None and len(contained.text) > _CONTAINER_GATE * len(choice.text):
+        return contained, f"wordpress container; {EXTRACTOR}"
+    return chosen_content(page, choice.text), f"{choice.extractor}; {EXTRACTOR}"
 
 
 def _guessed(tree: Any, url: str | None) -> Any:

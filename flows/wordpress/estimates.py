@@ -36,7 +36,10 @@ def stream_costs(
         streams = [stream for stream in chosen(streams_of(api)[0], kinds) if stream.has_offset or kinds]
         asker = Asker(api)
         rate = 0.0 if is_loopback(address.split("://")[-1].split("/")[0].split(":")[0]) else 1 / settings.requests_per_s
-        return [_cost(client, asker, stream, windows, rate) for stream in streams]
+        began, before = time.monotonic(), client.traffic.requests
+        costs = [_cost(client, asker, stream, windows, rate) for stream in streams]
+        mean_s = max((time.monotonic() - began) / max(1, client.traffic.requests - before), rate)
+        return [*costs, _discovery(len(windows), mean_s)]
 
 
 def _cost(
@@ -55,11 +58,17 @@ def _cost(
     mean = (client.traffic.bytes - before) / max(1, len(page.records))
     # A window is asked with a day more on either side, walked, and counted again at its end.
     pages = sum(max(1, -(-share // _PER_PAGE)) for share in _spread(total, len(windows)))
-    requests = 2 * pages + _OVERHEAD * len(windows)
+    requests = 2 * pages
     return {
         **row, "documents": total, "requests": requests, "bytes": round(total * mean * 1.1),
         "minutes": round(requests * seconds / 60, 2),
     }  # fmt: skip
+
+
+def _discovery(windows: int, mean_s: float) -> dict[str, Any]:
+    requests = _OVERHEAD * windows
+    minutes = round(requests * mean_s / 60, 2)
+    return {"stream": "discovery", "documents": 0, "requests": requests, "bytes": 0, "minutes": minutes, "reason": None}
 
 
 def _spread(total: int, windows: int) -> list[int]:

@@ -1,0 +1,82 @@
+"""A whole page read into blocks, each with the element it stands in, before anything is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, SupportsIndex
+
+from flows.extraction.blocks import BLOCK_RULES
+from flows.extraction.inline import INLINE_RULES
+from flows.extraction.tables import table
+from flows.extraction.walker import Block, Element, Walker
+
+_RULES: Final = {**BLOCK_RULES, **INLINE_RULES, "table": table}
+
+
+class PageWalker(Walker):
+    """A walker that knows the element it is in."""
+
+    def __init__(self, base_url: str | None) -> None:
+        super().__init__(_RULES, base_url)
+        self.path: list[Element] = []
+
+    def flow(self, element: Element) -> None:
+        """Walk an element's content, remembering where."""
+        self.path.append(element)
+        super().flow(element)
+        self.path.pop()
+
+
+class Ledger(list[Block]):
+    """The blocks of a page.
+
+    Attributes:
+        homes: The element each block stands in; for a paragraph that is what holds it, not the `p`.
+        ends: How many links, images and headings stood recorded when each block was added.
+    """
+
+    def __init__(self, walker: PageWalker) -> None:
+        super().__init__()
+        self.walker = walker
+        self.homes: list[Element] = []
+        self.ends: list[tuple[int, int, int]] = []
+
+    def append(self, block: Block) -> None:
+        """Add a block and note where it stands."""
+        super().append(block)
+        walker = self.walker
+        self.homes.append(walker.path[-1] if walker.path else None)
+        self.ends.append((len(walker.links), len(walker.images), len(walker.headings)))
+
+    def extend(self, blocks: Iterable[Block]) -> None:
+        """Add blocks one by one."""
+        for block in blocks:
+            self.append(block)
+
+    def __iadd__(self, blocks: Iterable[Block]) -> Ledger:  # type: ignore[override,misc]
+        """Add blocks one by one."""
+        self.extend(blocks)
+        return self
+
+    def pop(self, index: SupportsIndex = -1) -> Block:
+        """Remove a block with its notes."""
+        self.homes.pop(index)
+        self.ends.pop(index)
+        return super().pop(index)
+
+    def records(self, index: int) -> tuple[list[dict[str, object]], ...]:
+        """The links, images and headings of one block."""
+        walker = self.walker
+        before = self.ends[index - 1] if index else (0, 0, 0)
+        sources = (walker.links, walker.images, walker.headings)
+        return tuple(source[start:end] for source, start, end in zip(sources, before, self.ends[index], strict=True))
+
+
+def read_page(root: Element, base_url: str | None) -> Ledger:
+    """Read a parsed page into blocks; the tree is not changed."""
+    walker = PageWalker(base_url)
+    ledger = Ledger(walker)
+    walker.blocks = ledger
+    walker.flow(root)
+    walker.flush()
+    return ledger
