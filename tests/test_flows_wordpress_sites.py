@@ -96,6 +96,34 @@ def test_entities_agree_with_the_database(wordpress: Any, settings: Settings) ->
     assert rows and {r["id"]: (r["document_id"], r["parent"]) for r in rows}.items() <= threads.items()
 
 
+def test_terms_given_and_taken_without_an_edit_are_seen(wordpress: Any, settings: Settings) -> None:
+    """WordPress's own functions for terms leave the post's modification time as it is."""
+    ingested(settings, wordpress.url)
+    given, taken = wordpress.post_id("qx-0010"), wordpress.post_id("qx-0011")
+    wordpress.php(
+        f"wp_set_post_terms({given}, ['Freshly given'], 'post_tag', true);"
+        f"wp_set_post_categories({taken}, [wp_create_category('Moved here')]);"
+    )
+    outcome = ingested(settings, wordpress.url)
+    assert outcome.exit_code == 0 and stream(outcome, "posts")["changed"] == 2
+    here = {
+        (row["id"], row["taxonomy"], row["name"])
+        for row in query(settings.lake, "SELECT id, taxonomy, name FROM document_terms WHERE kind = 'post'")
+    }
+    there = {
+        (str(row["ID"]), row["taxonomy"], row["name"])
+        for row in wordpress.sql(
+            "SELECT p.ID, x.taxonomy, t.name FROM wp_posts p JOIN wp_term_relationships r ON r.object_id = p.ID"
+            " JOIN wp_term_taxonomy x USING (term_taxonomy_id) JOIN wp_terms t USING (term_id)"
+            " WHERE p.post_type = 'post' AND p.post_status = 'publish' AND x.taxonomy IN ('category', 'post_tag')"
+        )
+    }
+    assert {row[:2] for row in here} == {row[:2] for row in there}
+    assert (str(given), "post_tag", "Freshly given") in here and (str(taken), "category", "Moved here") in here
+    quiet = ingested(settings, wordpress.url)
+    assert {row["requests"] for row in quiet.streams if row["stream"] in ("posts", "pages")} == {2}
+
+
 def test_one_removed_and_one_dated_back_at_the_same_time_are_both_seen(wordpress: Any, settings: Settings) -> None:
     ingested(settings, wordpress.url, kinds=("posts",))
     wordpress.php(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -135,6 +136,27 @@ def public(
         for id_, row in newest.items()
         if row["deleted_at"] is None and (is_document or row["source"] == "rest")
     }
+
+
+def stated_counts(terms: DeltaTable, site: str, taxonomy: str) -> dict[str, int]:
+    """Return term id → how many documents the site states for it, for the terms of a taxonomy that state it."""
+    where = among([site]) & (ds.field("taxonomy") == taxonomy)
+    found = dataset(terms).to_table(columns=["id", "documents_stated"], filter=where)
+    return {row["id"]: row["documents_stated"] for row in found.to_pylist() if row["documents_stated"] is not None}
+
+
+def members(
+    documents: DeltaTable, site: str, terms: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, set[str]]]:
+    """Return (taxonomy, term id) → kind → ids of the public documents that have the term."""
+    found: dict[tuple[str, str], dict[str, set[str]]] = {term: defaultdict(set) for term in terms}
+    rows = scan(documents, ("kind", "id", "document_version", "deleted_at", "terms"), [site], None)
+    newest = {(row["kind"], row["id"]): row for row in rows.sort_by("document_version").to_pylist()}
+    for (kind, id_), row in newest.items():
+        for term in row["terms"] or () if row["deleted_at"] is None else ():
+            if (term["taxonomy"], term["id"]) in found:
+                found[term["taxonomy"], term["id"]][kind].add(id_)
+    return found
 
 
 def current_entities(table: DeltaTable, declared: Table, keys: Iterable[Key]) -> list[Row]:

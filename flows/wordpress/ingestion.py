@@ -63,6 +63,8 @@ class SiteIngest:
         try:
             for stream in selected:
                 self._stream(stream, problems)
+            if not self.options.window:
+                self.reconciliation.memberships(selected)
         finally:
             self.pipeline.fetch_names = None
 

@@ -48,6 +48,7 @@ class Intake:
         self.crawler.always = _every_language(api)
         self.streams: dict[str, Stream] = {}
         self.taxonomies: dict[str, str] = {}
+        self.recounted: dict[str, dict[str, int]] = {}
         self._zone = (api.index.get("timezone_string") or None, api.index.get("gmt_offset"))
         self._poison: dict[str, dict[str, Rejection]] = {}
 

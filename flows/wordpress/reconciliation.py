@@ -7,6 +7,7 @@ lake, or a day has passed, are all ids swept. Absence from a list alone deletes 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from flows.wordpress.intake import NEVER, Intake
 from flows.wordpress.streams import Stream
 from schemas.errors import BlockedSourceError, SourceError
 from schemas.keys import from_micros, hidden_id, micros, public_count_id, swept_id
+from warehouse.heads import members, stated_counts
 from warehouse.ledger import StreamRun
 
 _GONE_CODES = {"rest_post_invalid_id", "rest_term_invalid", "rest_user_invalid_id", "rest_comment_invalid_id",
@@ -70,9 +72,49 @@ class Reconciliation:
             is_news = not {str(id_) for id_ in probe.ids} <= before.keys()
             if not is_news and probe.total == len(before) + self._hidden(stream):
                 return
+        counted = self._stated(stream)
         there = self.intake.take(stream, run, self.crawler.by_id(stream)).ids
+        if counted:
+            now_counted = self._stated(stream)
+            self.intake.recounted[stream.kind] = {i: n for i, n in now_counted.items() if counted.get(i) != n}
         if run.completeness == "complete":
             self._compared(stream, run, there, len(before), now, keep=is_long or len(there) > len(before))
+
+    def _stated(self, stream: Stream) -> dict[str, int]:
+        """Return how many documents the site states for each term, as the lake knows it; nothing for other streams."""
+        if stream.table != "terms":
+            return {}
+        return stated_counts(self.intake.lake.table("terms"), self.intake.site, stream.kind)
+
+    def memberships(self, selected: Iterable[Stream]) -> None:
+        """Fetch documents that were given a term, or lost one, without their modification time telling.
+
+        WordPress's own functions for terms change nothing on the document, but the term's count (4.7 to 7.1). Only
+        terms whose count changed, and differs from the lake's, are listed.
+        """
+        wanted = {(taxonomy, id_) for taxonomy, counts in self.intake.recounted.items() for id_ in counts}
+        if not wanted:
+            return
+        here = members(self.intake.lake.table("documents"), self.intake.site, wanted)
+        for taxonomy, id_ in sorted(wanted):
+            stated, term_stream = self.intake.recounted[taxonomy][id_], self.intake.streams[taxonomy]
+            known = here[taxonomy, id_]
+            if stated == sum(len(ids) for ids in known.values()):
+                continue
+            for stream in selected:
+                if stream.kind in term_stream.of and stream.table == "documents":
+                    self._take_members(stream, term_stream.name, id_, known[stream.kind])
+
+    def _take_members(self, stream: Stream, base: str, term: str, known: set[str]) -> None:
+        run = self.intake.pipeline.stream(self.intake.site, stream.name)
+        if run.completeness != "complete":
+            return
+        with self.intake.api.client.counted(run), suppress(SourceError):  # the next run sees the same counts
+            having: dict[str, Any] = {base: term}
+            pages = self.crawler.by_id(stream, _fields="id", **having)
+            listed = {value["id"] for page in pages for _, value in page.records}
+            different = sorted(listed ^ {int(id_) for id_ in known if id_.isdecimal()})
+            self.intake.take(stream, run, self.crawler.of_ids(stream, different), is_part=True)
 
     def _is_settled(self, stream: Stream, run: StreamRun) -> bool:
         """Fetch what is new among the newest records; return whether the totals agree."""

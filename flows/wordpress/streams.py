@@ -21,7 +21,7 @@ class Stream:
     """One list of the API. ``name`` is its rest_base, ``kind`` the type's or taxonomy's name.
 
     ``is_dated``: the list can be asked by modification time (posts, media, custom types; WordPress 5.7 on).
-    ``has_offset``: it can be asked from a row on (all but terms and users).
+    ``has_offset``: it can be asked from a row on (all but terms and users). ``of``: the types that terms are given to.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Stream:
     route: str
     is_dated: bool = False
     has_offset: bool = False
+    of: tuple[str, ...] = ()
 
 
 def streams_of(api: WordPress) -> tuple[list[Stream], dict[str, str], list[str]]:
@@ -46,7 +47,11 @@ def streams_of(api: WordPress) -> tuple[list[Stream], dict[str, str], list[str]]
         if slug not in _INTERNAL_TAXONOMIES and not slug.startswith("wp_") and described.get("rest_base"):
             bases[str(described["rest_base"])] = slug
     routes = {str(d.get("rest_base")): _route(d) for d in taxonomies.values() if d.get("rest_base")}
-    streams += [Stream(base, kind, "terms", routes.get(base, f"wp/v2/{base}")) for base, kind in bases.items()]
+    given_to = {slug: tuple(map(str, d.get("types") or ())) for slug, d in taxonomies.items()}
+    streams += [
+        Stream(base, kind, "terms", routes.get(base, f"wp/v2/{base}"), of=given_to.get(kind, ()))
+        for base, kind in bases.items()
+    ]
     streams.append(Stream("media", "attachment", "media", "wp/v2/media", is_dated=True, has_offset=True))
     kinds: dict[str, dict[str, Any]] = {"post": {"rest_base": "posts"}, "page": {"rest_base": "pages"}} | types
     for slug, described in kinds.items():
