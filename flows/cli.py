@@ -72,6 +72,9 @@ def _command(commands: Any, name: str, sentence: str, *, lake: bool = True) -> a
         command.add_argument(
             "--lake", metavar="PATH", help="the lake (default: PRESSLAKE_LAKE, presslake.toml, ./lake)"
         )
+    command.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="how log lines are written (default: text)"
+    )
     return command
 
 

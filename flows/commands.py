@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flows.console import lake_of, print_table, settings_of
+from flows.console import JsonLines, lake_of, print_table, settings_of
 from flows.settings import Settings
 from schemas.errors import UsageError
 from schemas.sources import parse_time
@@ -24,7 +24,11 @@ Command = Callable[[argparse.Namespace], int]
 
 def run(given: argparse.Namespace) -> int:
     """Run the command that was parsed and return its exit code."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonLines() if getattr(given, "log_format", "text") == "json" else logging.Formatter("%(message)s")
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("presslake").setLevel(logging.INFO)
     name = given.command if given.command != "quarantine" else f"quarantine_{given.action}"
     return COMMANDS[name](given)

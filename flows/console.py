@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import json
+import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flows.settings import Settings
 
 if TYPE_CHECKING:
     from warehouse.lake import Lake
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, message, and what the caller gave as ``extra={"fields": …}``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": moment, "level": record.levelname.lower(), "message": record.getMessage()}
+        return json.dumps(line | getattr(record, "fields", {}), ensure_ascii=False, default=str)
 
 
 def settings_of(given: argparse.Namespace, **more: Any) -> Settings:

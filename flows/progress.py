@@ -13,6 +13,15 @@ from warehouse.ledger import StreamRun
 log = logging.getLogger("presslake")
 
 
+def _fields(run: StreamRun, batch: int) -> dict[str, Any]:
+    """Return what a structured log line says of a stream."""
+    return {
+        "run_id": run.run_id, "batch": batch, "site": run.site, "stream": run.stream, "expected": run.expected,
+        "fetched": run.counts.fetched, "new": run.counts.new, "changed": run.counts.changed,
+        "unchanged": run.counts.unchanged, "rejected": run.counts.rejected, "seconds": round(run.seconds, 3),
+    }  # fmt: skip
+
+
 class Progress:
     """Watches a run. Use as a context manager and hand it over as ``watch``."""
 
@@ -52,7 +61,7 @@ class Progress:
             self._redraw(touched)
         elif not self._quiet:
             for run in touched:
-                log.info(self._line(run))
+                log.info(self._line(run), extra={"fields": _fields(run, self._batches)})
 
     def _line(self, run: StreamRun) -> str:
         counts = run.counts

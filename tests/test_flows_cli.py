@@ -212,3 +212,10 @@ def test_an_interrupt_keeps_what_is_committed(tmp_path: Path) -> None:
     assert done.returncode == 0
     (row,) = json.loads(done.stdout)["streams"]
     assert row["new"] == 20_000 - counted["n"] and row["unchanged"] == counted["n"]
+
+
+def test_log_lines_are_json_where_asked(notes: Path, tmp_path: Path) -> None:
+    done = presslake("ingest", notes, "--lake", tmp_path / "L", "--log-format", "json")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {line["stream"] for line in lines} == {"files"} and sum(line["new"] for line in lines) == 2
+    assert all(line["level"] == "info" and line["time"].endswith("+00:00") and line["message"] for line in lines)
