@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     _replay(commands)
     _sql(commands)
     status = _command(commands, "status", "freshness and completeness of every site")
+    status.add_argument("--metrics", metavar="FILE", help="write OpenMetrics there instead (-: to standard output)")
     _json(status)
     runs = _command(commands, "runs", "what the last runs did, stream by stream")
     runs.add_argument("--limit", type=int, default=20, metavar="N", help="rows shown (default: 20)")

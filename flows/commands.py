@@ -193,11 +193,30 @@ def _show(given: argparse.Namespace, sql: str, *parameters: Any) -> int:
 
 
 def _status(given: argparse.Namespace) -> int:
+    if given.metrics is not None:
+        return _write_metrics(given)
     return _show(
         given,
         "SELECT site, documents, deleted, words, newest_published_at, last_run_at, completeness, reason FROM sites"
         " ORDER BY site",
     )
+
+
+def _write_metrics(given: argparse.Namespace) -> int:
+    from flows.metrics import openmetrics
+    from warehouse.query import connect
+
+    with connect(settings_of(given).lake) as connection:
+        text = openmetrics(connection)
+    if given.metrics == "-":
+        print(text, end="")
+        return 0
+    # A collector must never see half of it.
+    building = f"{given.metrics}.{os.getpid()}"
+    with open(building, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(building, given.metrics)
+    return 0
 
 
 def _runs(given: argparse.Namespace) -> int:

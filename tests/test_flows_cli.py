@@ -219,3 +219,17 @@ def test_log_lines_are_json_where_asked(notes: Path, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert {line["stream"] for line in lines} == {"files"} and sum(line["new"] for line in lines) == 2
     assert all(line["level"] == "info" and line["time"].endswith("+00:00") and line["message"] for line in lines)
+
+
+def test_metrics_are_openmetrics(notes: Path, tmp_path: Path) -> None:
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+    presslake("ingest", notes, "--lake", tmp_path / "L", "--site", 'odd "name"\\')
+    assert presslake("status", "--metrics", tmp_path / "m.prom", "--lake", tmp_path / "L").returncode == 0
+    text = (tmp_path / "m.prom").read_text()
+    assert text == presslake("status", "--metrics", "-", "--lake", tmp_path / "L").stdout
+    families = {family.name: family.samples for family in text_string_to_metric_families(text)}
+    documents = {sample.labels["site"]: sample.value for sample in families["presslake_documents"]}
+    assert documents == {"example.org": 1.0, 'odd "name"\\': 1.0}
+    assert all(sample.value == 1.0 for sample in families["presslake_stream_complete"])
+    assert list(tmp_path.glob("m.prom*")) == [tmp_path / "m.prom"]
