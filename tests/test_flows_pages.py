@@ -3,8 +3,15 @@
 from datetime import UTC, datetime
 
 import pytest
+from lxml.etree import tostring
+from lxml.html import document_fromstring
 
+from flows.extraction.fragments import Extracted
+from flows.extraction.page_alignment import chosen_content
+from flows.extraction.page_blocks import read_page
+from flows.extraction.page_choice import Kind, choose
 from flows.extraction.page_metadata import parse_date
+from flows.extraction.page_regions import region_text
 from flows.extraction.pages import decode_html, extract_page
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -63,6 +70,67 @@ def test_an_article_that_stands_in_the_page_twice_comes_once() -> None:
     twice = page(body=ARTICLE + f'<div class="print-only">{ARTICLE}</div>')
     text = extract_page(twice, now=NOW).extracted.text
     assert 1 <= text.count(SENTENCES[2]) <= 2
+
+
+def content_of(html: str, chosen: str) -> Extracted:
+    """What becomes of a page of which an extractor chose these lines."""
+    return chosen_content(read_page(document_fromstring(html), None), chosen)
+
+
+FERRIES = [f"The ferry number {number} leaves the quay at {number} and comes back at noon" for number in range(1, 5)]
+
+
+def test_of_a_list_only_the_items_chosen_are_kept_with_their_numbers_and_links() -> None:
+    items = "".join(f'<li>{ferry} <a href="/{number}">more</a></li>' for number, ferry in enumerate(FERRIES, 1))
+    html = f"<body><p>{SENTENCES[0]}</p><ol>{items}</ol><p>{SENTENCES[1]}</p></body>"
+    chosen = [SENTENCES[0], f"- {FERRIES[1]} more", f"- {FERRIES[2]} more", SENTENCES[1]]
+    found = content_of(html, "\n".join(chosen))
+    assert found.text == f"{SENTENCES[0]}\n\n2. {FERRIES[1]} more\n3. {FERRIES[2]} more\n\n{SENTENCES[1]}"
+    assert f"2. {FERRIES[1]} [more](/2)\n3. {FERRIES[2]} [more](/3)" in found.markdown
+    assert [link["url"] for link in found.links] == ["/2", "/3"]
+
+
+def test_a_teaser_above_the_article_is_not_taken_for_the_sentence_it_repeats() -> None:
+    html = f"<body><div>{SENTENCES[1]}</div><p>{SENTENCES[0]}</p><p>{SENTENCES[1]}</p><p>{SENTENCES[2]}</p></body>"
+    assert content_of(html, "\n".join(SENTENCES[:3])).text == "\n\n".join(SENTENCES[:3])
+
+
+def test_one_chosen_line_may_be_several_blocks_and_one_block_several_lines() -> None:
+    html = f"<body><div><p>{SENTENCES[0]}</p><p>{SENTENCES[1]}</p></div><p>{SENTENCES[2]}<br>{SENTENCES[3]}</p></body>"
+    found = content_of(html, f"| {SENTENCES[0]} {SENTENCES[1]} |\n{SENTENCES[2]}\n{SENTENCES[3]}")
+    assert found.text == f"{SENTENCES[0]}\n\n{SENTENCES[1]}\n\n{SENTENCES[2]}\n{SENTENCES[3]}"
+
+
+def test_what_no_block_holds_is_put_in_where_it_was_chosen() -> None:
+    html = f"<body><p>{SENTENCES[0]}</p><p>{SENTENCES[2]}</p></body>"
+    found = content_of(html, "\n".join(SENTENCES[:3]))
+    assert found.text == "\n\n".join(SENTENCES[:3])
+    assert content_of(html, f"{SENTENCES[1]}\n{SENTENCES[0]}").text == f"{SENTENCES[1]}\n\n{SENTENCES[0]}"
+
+
+def test_what_parts_the_text_without_words_and_names_said_again_stay() -> None:
+    html = (
+        f"<body><p>***</p><p>anna</p><p>{SENTENCES[0]}</p><p>***</p><p>{SENTENCES[1]}</p><p>anna</p>"
+        f"<p>{SENTENCES[2]}</p><p>***</p></body>"
+    )
+    found = content_of(html, "\n".join(["anna", *SENTENCES[:3]]))
+    assert found.text == "\n\n".join(["anna", SENTENCES[0], "***", SENTENCES[1], "anna", SENTENCES[2]])
+
+
+def test_the_region_is_where_the_prose_stands() -> None:
+    teasers = "".join(f'<li><a href="/{number}">{ferry}, and more</a></li>' for number, ferry in enumerate(FERRIES))
+    comments = f'<div class="comments"><p>{SENTENCES[3]}</p><p>{SENTENCES[4]}</p></div>'
+    story = "".join(f"<p>{sentence}</p>" for sentence in SENTENCES[:3])
+    html = f"<body><ul>{teasers}</ul><div><div>{story}</div></div>{comments}</body>"
+    assert region_text(read_page(document_fromstring(html), None)).split("\n") == SENTENCES[:3]
+    assert region_text(read_page(document_fromstring("<body></body>"), None)) == ""
+
+
+def test_the_tree_is_given_to_the_library_whole_and_comes_back_whole() -> None:
+    tree = document_fromstring(page())
+    before = tostring(tree)
+    choose(page(), tree, "", Kind(article=True, product=False), [])
+    assert tostring(tree) == before
 
 
 def test_the_wordpress_container_wins_where_the_library_loses_half() -> None:

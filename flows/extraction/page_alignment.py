@@ -156,6 +156,7 @@ class _Alignment:
             limit = following if following is not None and following > last else len(self.pieces)
             self._fill(self.lines[first:end], last, limit)
             first = end
+        self._add_repeated()
 
     def _only(self, found: list[int], key: str) -> int | None:
         if len(key) < _LONG or len(found) != 1 or found[0] in self.taken:
@@ -195,6 +196,13 @@ class _Alignment:
     def _distance(self, one: int, other: int) -> int:
         return abs(self.pieces[one].number - self.pieces[other].number)
 
+    def _add_repeated(self) -> None:
+        """Take what was chosen elsewhere and stands right between two chosen pieces: a name above every post."""
+        chosen = {line.key for line in self.lines}
+        for place in range(1, len(self.pieces) - 1):
+            if place - 1 in self.taken and place + 1 in self.taken and self.pieces[place].key in chosen:
+                self.taken.add(place)
+
     def _fill(self, lines: list[_Line], last: int, limit: int) -> None:
         """Find lines that are several pieces each, or parts of one, among the pieces between two places."""
         letters = "".join(line.key for line in lines)
@@ -205,9 +213,9 @@ class _Alignment:
         spans: dict[int, tuple[int, int]] = {}
         reached = 0
         for place in range(last + 1, limit):
-            if place in self.taken:
-                continue
             key = self.pieces[place].key
+            if place in self.taken or (len(key) < _LONG and last < 0 and not spans):
+                continue  # short pieces before all long ones are the menu of a layout table
             start = letters.find(key, reached)
             if start >= 0 and (len(key) >= _LONG or start - reached < _LONG):
                 found = [(start, start + len(key))]

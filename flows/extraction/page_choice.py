@@ -20,17 +20,18 @@ from typing import Any, Final
 _NOT_WORDS: Final = re.compile(r"[\W_]+")
 _WORD: Final = re.compile(r"\w+")
 _SHORT: Final = 250  # characters under which trafilatura found hardly anything
-_AGREEMENT: Final = (0.3, 1.2)  # resiliparse's length over trafilatura's
+_AGREEMENT: Final = (0.4, 1.2)  # resiliparse's length over trafilatura's
 _MORE: Final = 1.4
 _MUCH_MORE: Final = 2.0
 _LEANING: Final = 0.4  # how far from trafilatura's length towards resiliparse's, in powers, the region's must lie
 _GRAM: Final = 4
 _SUPPORTED: Final = 0.6  # share of a line's four-word runs that the region must hold
-_RELIABLE: Final = 0.65  # share of the text's words in lines the region knows, from which it may judge the others
+_RELIABLE: Final = 0.6  # share of the text's words in lines the region knows, from which it may judge the others
 # Shares of the text that may go. An article's own page has more above the text; what is no article has no edges.
 _HEAD_OF_ARTICLE: Final = 0.2
 _HEAD: Final = 0.05
 _TAIL: Final = 0.3
+_FEW: Final = 3  # words that may go from either end of however short a text: a menu of two entries
 _TITLE_LINES: Final = 3
 
 
@@ -97,11 +98,11 @@ def _trimmed(text: str, region: str, head: float) -> str:
     """Leave out the first and the last lines that the region does not hold, unless they are too many."""
     known = _WORD.findall(region.lower())
     grams = set(zip(*(known[start:] for start in range(_GRAM)), strict=False))
-    joined = f" {' '.join(known)} "
+    whole = {" ".join(_WORD.findall(line)) for line in region.lower().split("\n")}
 
     def is_known(words: list[str]) -> bool:
         if len(words) < _GRAM:
-            return bool(words) and f" {' '.join(words)} " in joined
+            return bool(words) and " ".join(words) in whole
         runs = list(zip(*(words[start:] for start in range(_GRAM)), strict=False))
         return sum(run in grams for run in runs) >= _SUPPORTED * len(runs)
 
@@ -112,9 +113,9 @@ def _trimmed(text: str, region: str, head: float) -> str:
     if not held or sum(len(counted[number]) for number in held) < _RELIABLE * total:
         return text
     start, end = held[0], held[-1] + 1
-    if sum(map(len, counted[:start])) > head * total:
+    if sum(map(len, counted[:start])) > max(_FEW, head * total):
         start = 0
-    if sum(map(len, counted[end:])) > _TAIL * total:
+    if sum(map(len, counted[end:])) > max(_FEW, _TAIL * total):
         end = len(lines)
     return "\n".join(lines[start:end])
 
