@@ -13,7 +13,8 @@ import duckdb
 
 from schemas.errors import PresslakeError, UsageError
 from warehouse.formats import FORMATS, write
-from warehouse.query import CATALOG, connect, interruptible, run_query
+from warehouse.places import CATALOG, local_folder
+from warehouse.query import connect, interruptible, run_query
 
 if TYPE_CHECKING:
     from warehouse.lake import Lake
@@ -167,7 +168,7 @@ class Session:
     def _catalog_stamp(self) -> tuple[int, int] | None:
         root = self._lake if isinstance(self._lake, str) else self._lake.root
         try:
-            found = os.stat(CATALOG if "://" in root else os.path.join(os.path.expanduser(root), CATALOG))
+            found = os.stat(local_folder(root) / CATALOG)
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns

@@ -123,6 +123,17 @@ def _term(id_: str, name: str, **columns: object) -> dict[str, object]:
     }  # fmt: skip
 
 
+def test_an_update_may_bring_in_the_first_rows_of_a_partition(lake: Lake) -> None:
+    def commit(*rows: dict[str, object]) -> tuple[str, ...]:
+        return commit_entities(lake, "terms", validate(TABLES["terms"], rows)[0]).outcomes
+
+    other = {"site": "other.example", "site_bucket": site_bucket("other.example")}
+    assert other["site_bucket"] != site_bucket("example.org")
+    commit(_term("1", "News"))
+    assert commit(_term("1", "Old news"), _term("1", "Fog", **other)) == ("changed", "new")
+    assert {(r["site"], r["name"]) for r in stored(lake, "terms")} >= {("other.example", "Fog")}
+
+
 def test_entities_keep_their_current_state_only(lake: Lake) -> None:
     def commit(*rows: dict[str, object]) -> tuple[str, ...]:
         return commit_entities(lake, "terms", validate(TABLES["terms"], rows)[0]).outcomes

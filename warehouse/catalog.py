@@ -24,11 +24,11 @@ from schemas.columns import TIMESTAMP, Table
 from schemas.dictionary import sql_type
 from schemas.errors import LakeError
 from schemas.tables import SCHEMA_VERSION, TABLES
+from warehouse import mirror
 from warehouse.lake import Lake, dataset
+from warehouse.places import CATALOG, PUBLISHED
 from warehouse.rewrite import data_files
 
-CATALOG = "catalog.duckdb"
-_PUBLISHED = "published"
 # Readable by every DuckDB from 1.1 on; the newest format is refused by older readers (measured).
 _STORAGE_VERSION = "v1.0.0"
 _COLUMN_COMMENT = re.compile(r"^\s*(?:.*\bAS\s+)?(?:\w+\.)?(\w+),?\s+--\s+(.+)$", re.IGNORECASE)
@@ -79,11 +79,8 @@ def parse_view(name: str, sql: str) -> View:
 
 
 def catalog_path(lake: Lake) -> Path:
-    """Return where the lake's catalog stands; a remote lake's catalog is local, in the working directory.
-
-    ``PRESSLAKE_CATALOG`` is read by the caller, not here.
-    """
-    return Path(CATALOG) if lake.is_remote else Path(lake.root, CATALOG)
+    """Return where the lake's catalog stands; that of a lake in an object store is in its local mirror."""
+    return lake.local / CATALOG
 
 
 def publish(lake: Lake) -> dict[str, int]:
@@ -96,8 +93,14 @@ def publish(lake: Lake) -> dict[str, int]:
     building = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(3)}")
     snapshots = {name: lake.table(name) for name in TABLES}
     try:
+        # Before the catalog is built in it, the mirror's folder is made.
+        mirror.refresh(lake, snapshots)
         _build(building, lake, snapshots)
         os.replace(building, target)
+        if lake.is_remote:
+            named = published_files(lake)
+            mirror.forget(lake, named)
+            mirror.share(lake, named)
     except (duckdb.Error, OSError, pa.ArrowException) as error:
         raise LakeError(
             f"Cannot publish {target}: {str(error).splitlines()[0]}.", remedy="The catalog before it stays in place."
@@ -109,7 +112,10 @@ def publish(lake: Lake) -> dict[str, int]:
 
 
 def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshots: dict[str, DeltaTable]) -> None:
-    """Create the schema ``lake`` with one view per table, over exactly the files of these snapshots."""
+    """Create the schema ``lake`` with one view per table, over exactly the files of these snapshots.
+
+    Those of an object store must be in the mirror already.
+    """
     bases = [_base(lake, TABLES[name], table) for name, table in snapshots.items()]
     bases.append(_superseded(lake, snapshots["documents"]))
     connection.execute("CREATE SCHEMA lake")
@@ -167,8 +173,8 @@ def _superseded(lake: Lake, documents: DeltaTable) -> str:
 
 
 def _write(lake: Lake, stem: str, data: pa.Table, *, overwrite: bool) -> str:
-    relative = f"{_PUBLISHED}/{stem}.parquet"
-    path = Path(lake.root, relative)
+    relative = f"{PUBLISHED}/{stem}.parquet"
+    path = lake.local / relative
     if overwrite or not path.exists():
         path.parent.mkdir(exist_ok=True)
         building = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}")
@@ -179,7 +185,7 @@ def _write(lake: Lake, stem: str, data: pa.Table, *, overwrite: bool) -> str:
 
 def _view(lake: Lake, name: str, relative: list[str], columns: list[str]) -> str:
     # The variable is read when the view is used, so a moved or copied lake needs no rebuild.
-    root = f"coalesce(getvariable('lake_root'), {_quoted(lake.root.rstrip('/'))})"
+    root = f"coalesce(getvariable('lake_root'), {_quoted(str(lake.local).rstrip('/'))})"
     listed = ", ".join(f"{root} || {_quoted('/' + file)}" for file in relative)
     names = ", ".join(f'"{column}"' for column in columns)
     source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"

@@ -72,7 +72,9 @@ def append_quarantine(lake: Lake, rejections: Sequence[Rejection], run_id: str) 
     """Append rejections that this run has not recorded yet; return how many."""
 
     def plan(table: DeltaTable) -> tuple[pa.Table, list[Transaction]]:
-        of_run = dataset(table).to_table(columns=["site", "kind", "id"], filter=ds.field("run_id") == run_id)
+        of_run = dataset(table, run_id=[run_id]).to_table(
+            columns=["site", "kind", "id"], filter=ds.field("run_id") == run_id
+        )
         known = set(zip(*(of_run.column(n).to_pylist() for n in ("site", "kind", "id")), strict=True))
         fresh = {(r.site, r.kind, r.id): r for r in rejections}
         now = utcnow()
@@ -205,8 +207,9 @@ def commit_entities(
             columns = (rows.column(column).to_pylist() for column in declared.key)
             return pa.array([key in stale for key in zip(*columns, strict=True)], pa.bool_())
 
-        where = among({key[0] for key in stale}, {key[declared.key.index("id")] for key in stale})
-        replace_rows(table, declared, where, is_stale, data, transactions)
+        holding = {"site": {key[0] for key in stale}, "id": {key[declared.key.index("id")] for key in stale}}
+        where = among(holding["site"], holding["id"])
+        replace_rows(table, declared, where, is_stale, data, transactions, holding=holding)
 
     _, version = _optimistic(lake, name, plan, write)
     return Committed(tuple(outcomes), version)

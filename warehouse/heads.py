@@ -32,7 +32,15 @@ def among(sites: Iterable[str], ids: Iterable[str] | None = None) -> ds.Expressi
 
 def scan(table: DeltaTable, columns: Sequence[str], sites: Iterable[str], ids: Iterable[str] | None) -> pa.Table:
     """Return ``columns`` of the rows of these sites (and ids, if given)."""
-    return dataset(table).to_table(columns=list(columns), filter=among(sites, ids))
+    sites, ids = set(sites), None if ids is None else set(ids)
+    return files_of(table, sites, ids).to_table(columns=list(columns), filter=among(sites, ids))
+
+
+def files_of(table: DeltaTable, sites: Iterable[str], ids: Iterable[str] | None = None) -> ds.Dataset:
+    """Return the files of a table that may hold rows of these sites (and ids, if given)."""
+    sites = set(sites)
+    holding = {"site": sites, "site_bucket": {site_bucket(site) for site in sites}}
+    return dataset(table, **holding, **({} if ids is None else {"id": set(ids)}))
 
 
 def document_heads(table: DeltaTable, keys: Iterable[Key]) -> dict[Key, Row]:
@@ -90,8 +98,8 @@ def current_documents(table: DeltaTable, keys: Iterable[Key]) -> pa.Table:
     """Return the whole newest row of each known (site, kind, id) among ``keys``."""
     heads = document_heads(table, keys)
     if not heads:
-        return dataset(table).schema.empty_table()
-    names = dataset(table).schema.names
+        return files_of(table, ()).schema.empty_table()
+    names = files_of(table, ()).schema.names
     rows = scan(table, names, {k[0] for k in heads}, {k[2] for k in heads})
     newest = pa.array(
         [
@@ -121,12 +129,13 @@ def public(
     names = {column.name for column in declared.columns}
     optional = ("kind", "taxonomy", "document_version", "modified_at")
     columns = ["id", "source", "deleted_at", *(name for name in optional if name in names)]
+    ids = None if ids is None else set(ids)
     where = among([site], ids)
     for name in ("kind", "taxonomy"):
         where = where & (ds.field(name) == kind) if name in columns else where
     if after is not None:
         where = where & (ds.field("modified_at") > pa.scalar(after, pa.timestamp("us", "UTC")))
-    found = dataset(table).to_table(columns=columns, filter=where)
+    found = files_of(table, [site], ids).to_table(columns=columns, filter=where)
     is_document = declared.name == "documents"
     if is_document:
         found = found.sort_by("document_version")

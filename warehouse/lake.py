@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
@@ -13,11 +14,12 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 from deltalake import DeltaTable, Field, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
 
 from schemas.columns import Table
 from schemas.errors import LakeError, SchemaMismatch, UsageError
 from schemas.tables import SCHEMA_VERSION, TABLES
+from warehouse.places import is_remote, local_folder
+from warehouse.stores import OPTIONS, StoreHandler, cause
 
 T = TypeVar("T")
 
@@ -44,9 +46,9 @@ class Lake:
             UsageError: ``root`` is a file, or a folder that holds something else; or there is no lake and
                 ``create`` is false.
             SchemaMismatch: its tables do not fit this release.
-            LakeError: it cannot be created.
+            LakeError: it cannot be created, or the store cannot be reached.
         """
-        lake = cls(root if "://" in root else str(Path(root).expanduser().absolute()))
+        lake = cls(root.rstrip("/") if is_remote(root) else str(Path(root).expanduser().absolute()))
         missing = lake._missing_tables()
         if len(missing) == len(TABLES):
             if not create:
@@ -62,7 +64,17 @@ class Lake:
     @property
     def is_remote(self) -> bool:
         """Whether the root is an object-store URL."""
-        return "://" in self.root
+        return is_remote(self.root)
+
+    @property
+    def local(self) -> Path:
+        """The folder that holds the catalog and the files its views read: the lake, or the mirror of a remote one."""
+        return local_folder(self.root)
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        """What the table engine's client of an object store is told; credentials are in the environment."""
+        return OPTIONS if self.is_remote else None
 
     def uri(self, name: str) -> str:
         """Return where the table called ``name`` lives."""
@@ -75,24 +87,37 @@ class Lake:
             LakeError: the table is not there or its log cannot be read.
         """
         try:
-            return DeltaTable(self.uri(name))
+            return DeltaTable(self.uri(name), storage_options=self.options)
         except TableNotFoundError as error:
             raise LakeError(
                 f"Table {name} is missing in the lake {self.root}.", remedy="Run presslake ingest to make it."
             ) from error
         except (DeltaError, OSError) as error:
+            why, remedy = cause(error)
             raise LakeError(
-                f"Cannot read table {name} in the lake {self.root}: {_first_line(error)}.",
-                remedy="Run presslake check to see what is damaged.",
+                f"Cannot read table {name} in the lake {self.root}: {why}.",
+                remedy=remedy or "Run presslake check to see what is damaged.",
             ) from error
 
     def versions(self) -> dict[str, int]:
         """Return the newest table version of every table."""
         return {name: self.table(name).version() for name in TABLES}
 
+    def holds(self, name: str) -> bool:
+        """Tell whether the table called ``name`` is there.
+
+        Raises:
+            LakeError: the storage cannot be looked at.
+        """
+        try:
+            return DeltaTable.is_deltatable(self.uri(name), self.options)
+        except (DeltaError, OSError) as error:
+            why, remedy = cause(error)
+            raise LakeError(f"Cannot open the lake {self.root}: {why}.", remedy=remedy) from error
+
     def _missing_tables(self) -> set[str]:
         if self.is_remote:
-            return {name for name in TABLES if not DeltaTable.is_deltatable(self.uri(name))}
+            return {name for name in TABLES if not self.holds(name)}
         return {name for name in TABLES if not Path(self.root, name, "_delta_log").is_dir()}
 
     def _require_vacant(self) -> None:
@@ -120,14 +145,17 @@ class Lake:
                 partition_by=[table.partition] if table.partition else None,
                 # Statistics on long text made the log twenty times larger (measured), so narrow columns only.
                 configuration={**_CONFIGURATION, "delta.dataSkippingStatsColumns": ",".join(table.narrow)},
+                storage_options=self.options,
             )
         except (CommitFailedError, DeltaError) as error:
             # Another process may have created it between our look and our commit.
-            if not DeltaTable.is_deltatable(self.uri(table.name)):
-                raise LakeError(f"Cannot create table {table.name} in {self.root}: {_first_line(error)}.") from error
+            if not self.holds(table.name):
+                why, remedy = cause(error)
+                raise LakeError(f"Cannot create table {table.name} in {self.root}: {why}.", remedy=remedy) from error
         except OSError as error:
+            why, remedy = cause(error)
             raise LakeError(
-                f"Cannot create the lake {self.root}: {_first_line(error)}.", remedy="Check the path and its rights."
+                f"Cannot create the lake {self.root}: {why}.", remedy=remedy or "Check the path and its rights."
             ) from error
 
     def _agree(self, table: Table) -> None:
@@ -172,11 +200,6 @@ def same_type(stored: pa.DataType, declared: pa.DataType) -> bool:
     return bool(stored.equals(declared)) or str(stored).removeprefix("large_").removesuffix("_view") == str(declared)
 
 
-def _first_line(error: BaseException) -> str:
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    return (line if len(line) <= 300 else line[:300] + " …").rstrip(".")
-
-
 def guarded(action: Callable[[], T], what: str) -> T:
     """Run a storage action and map foreign exceptions to ours, except a lost commit race.
 
@@ -188,9 +211,10 @@ def guarded(action: Callable[[], T], what: str) -> T:
     except CommitFailedError:
         raise
     except (DeltaError, OSError, pa.ArrowException) as error:
+        why, remedy = cause(error)
         raise LakeError(
-            f"Cannot {what}: {_first_line(error)}.",
-            remedy="Nothing of this batch was written; fix the cause and rerun.",
+            f"Cannot {what}: {why}.",
+            remedy=f"{remedy} Nothing of this batch was written; fix the cause and rerun.",
         ) from error
 
 
@@ -203,9 +227,56 @@ def storage(table: DeltaTable) -> pafs.FileSystem:
     parts = urlsplit(table.table_uri)
     if parts.scheme in ("", "file"):
         return pafs.SubTreeFileSystem(unquote(parts.path) or table.table_uri, pafs.LocalFileSystem())
-    return pafs.PyFileSystem(DeltaStorageHandler(table.table_uri))
+    return pafs.PyFileSystem(StoreHandler(table.table_uri, OPTIONS))
 
 
-def dataset(table: DeltaTable) -> ds.Dataset:
-    """Return a snapshot's rows as an Arrow dataset, whose files can be skipped by their statistics."""
-    return table.to_pyarrow_dataset(filesystem=storage(table))
+def stored(filesystem: pafs.FileSystem, folder: str = "") -> list[pafs.FileInfo]:
+    """Return every file below a folder, whatever it is."""
+    entries = filesystem.get_file_info(pafs.FileSelector(folder, recursive=True, allow_not_found=True))
+    return [entry for entry in entries if entry.type == pafs.FileType.File]
+
+
+def dataset(table: DeltaTable, **values: Iterable[str]) -> ds.Dataset:
+    """Return a snapshot's rows as an Arrow dataset, whose files can be skipped by their statistics.
+
+    Args:
+        table: the snapshot.
+        values: text columns, and what rows must hold in them to be of interest. Files that hold no such row by their
+            statistics are left out from the start: to describe a file to Arrow takes half a millisecond, more than
+            all else in a look-up once there are a hundred of them (measured).
+    """
+    # What the newer protocols may hide in files is known to the engine alone.
+    if not values or table.protocol().min_reader_version > 1:
+        return table.to_pyarrow_dataset(filesystem=storage(table))
+    added = pa.table(table.get_add_actions(flatten=True))
+    chosen = set(range(added.num_rows))
+    for name, wanted in values.items():
+        chosen &= _possible(added, name, sorted(set(wanted)))
+    filesystem, schema = storage(table), pa.schema(table.schema().to_arrow())
+    file_format = ds.ParquetFileFormat(default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=True))
+    partitions = [column for column in added.column_names if column.startswith("partition.")]
+    fragments = []
+    for row in added.select(["path", *partitions]).take(pa.array(sorted(chosen), pa.int64())).to_pylist():
+        # The value is in the file's path, not in the file.
+        where = [ds.field(column.removeprefix("partition.")) == row[column] for column in partitions]
+        expression = {"partition_expression": where[0]} if where else {}
+        fragments.append(file_format.make_fragment(unquote(row["path"]), filesystem=filesystem, **expression))
+    return ds.FileSystemDataset(fragments, schema, file_format, filesystem)
+
+
+def _possible(added: pa.Table, name: str, wanted: list[str]) -> set[int]:
+    """Return the positions of the files that may hold one of the values, which are sorted."""
+    if f"partition.{name}" in added.column_names:
+        lows = highs = added.column(f"partition.{name}").to_pylist()
+    elif f"min.{name}" in added.column_names:
+        lows, highs = added.column(f"min.{name}").to_pylist(), added.column(f"max.{name}").to_pylist()
+    else:
+        return set(range(added.num_rows))
+
+    def may(low: str | None, high: str | None) -> bool:
+        if low is None or high is None:
+            return True  # written without statistics
+        at = bisect_left(wanted, low)
+        return at < len(wanted) and wanted[at] <= high
+
+    return {n for n, (low, high) in enumerate(zip(lows, highs, strict=True)) if may(low, high)}

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
@@ -22,11 +23,12 @@ from deltalake.exceptions import CommitFailedError
 from schemas.errors import CommitConflict, UsageError
 from schemas.keys import bare_address, marks_of
 from schemas.tables import TABLES
+from warehouse import mirror
 from warehouse.catalog import publish, published_files
 from warehouse.commit import MAX_TRIES
 from warehouse.heads import public
-from warehouse.lake import Lake, dataset, guarded
-from warehouse.rewrite import replace_rows
+from warehouse.lake import Lake, dataset, guarded, storage, stored
+from warehouse.rewrite import data_files, replace_rows
 
 # Younger unreferenced files may belong to a writer that has not committed yet.
 _ORPHAN_AGE_S = 3600.0
@@ -189,8 +191,12 @@ def _removed(lake: Lake, name: str, wanted: set[Key]) -> int:
         *_recounted(table, name, wanted),
     ]
     if count or transactions:
-        where = ds.field("site").isin(sorted({key[0] for key in wanted}))
-        replace_rows(table, declared, where, lambda rows: _matches(name, rows, wanted), declared.empty(), transactions)
+        sites = {key[0] for key in wanted}
+        where = ds.field("site").isin(sorted(sites))
+        replace_rows(
+            table, declared, where, lambda rows: _matches(name, rows, wanted), declared.empty(), transactions,
+            holding={"site": sites},
+        )  # fmt: skip
     return count
 
 
@@ -227,27 +233,34 @@ def _forget(lake: Lake, name: str) -> int:
         lambda: table.vacuum(0, dry_run=False, enforce_retention_duration=False), f"delete old files of table {name}"
     )
     count = len(removed)
-    if lake.is_remote:
-        return count
-    folder, current = Path(lake.root, name), {Path(path).name for path in lake.table(name).file_uris()}
-    for path in folder.rglob("*.parquet*"):
-        is_data = "_delta_log" not in path.parts and path.name not in current
-        if is_data and time.time() - path.stat().st_mtime > _ORPHAN_AGE_S:
-            path.unlink(missing_ok=True)
-            count += 1
-    for path in (folder / "_delta_log").iterdir():
-        stem = path.name.split(".", 1)[0]
-        # What came before the checkpoint is in it.
-        if stem.isdecimal() and int(stem) < checkpoint:
-            path.unlink(missing_ok=True)
+    current = {path.rpartition("/")[2] for path in data_files(lake.table(name))}
+    filesystem = storage(table)
+    for entry in stored(filesystem):
+        stem = entry.base_name.split(".", 1)[0]
+        if _is_data(entry):
+            is_old = time.time() - entry.mtime_ns / 1e9 > _ORPHAN_AGE_S
+            is_needless = is_old and entry.base_name not in current
+            count += is_needless
+        else:
+            # What came before the checkpoint is in it.
+            is_log = entry.path.startswith("_delta_log/") and stem.isdecimal()
+            is_needless = is_log and int(stem) < checkpoint
+        if is_needless:
+            with suppress(FileNotFoundError):
+                filesystem.delete_file(entry.path)
     return count
 
 
+def _is_data(entry: pafs.FileInfo) -> bool:
+    return ".parquet" in entry.base_name and not entry.path.startswith("_delta_log/")
+
+
 def _forget_published(lake: Lake) -> int:
-    folder = Path(lake.root, "published")
-    if lake.is_remote or not folder.is_dir():
-        return 0
-    current, count = published_files(lake), 0
+    """Delete what only earlier catalogs read, this machine's copies of removed files included."""
+    folder, current = lake.local / "published", published_files(lake)
+    count = mirror.forget(lake, current, keep_days=0) + mirror.share(lake, current, keep_days=0)
+    if not folder.is_dir():
+        return count
     for path in folder.iterdir():
         if f"published/{path.name}" not in current:
             path.unlink(missing_ok=True)
@@ -257,18 +270,19 @@ def _forget_published(lake: Lake) -> int:
 
 def _prove(lake: Lake, name: str, wanted: set[Key], proof: Proof) -> None:
     """Look through every data file of a table on the storage, referenced or not, for rows that should be gone."""
-    if lake.is_remote:
-        paths: list[Any] = lake.table(name).file_uris()
-    else:
-        paths = [p for p in Path(lake.root, name).rglob("*.parquet*") if "_delta_log" not in p.parts]
-    for path in paths:
+    filesystem = storage(lake.table(name))
+    for entry in stored(filesystem):
+        if not _is_data(entry):
+            continue
+        path = f"{lake.root}/{name}/{entry.path}"
         proof.searched_files += 1
         try:
-            rows = pq.ParquetFile(path).read(columns=list(_KEYS[name])) if not lake.is_remote else None
+            with filesystem.open_input_file(entry.path) as source:
+                rows = pq.ParquetFile(source).read(columns=list(_KEYS[name]))
         except (OSError, pa.ArrowException):
             proof.left.append(f"{path}: cannot be read; a writer may be at work")
             continue
-        if rows is not None and pc.any(_matches(name, rows, wanted)).as_py():
+        if pc.any(_matches(name, rows, wanted)).as_py():
             proof.left.append(f"{path}: still holds rows; a writer may be at work, run it again in an hour")
     if any(count_rows(lake, {name: wanted}).values()):
         proof.left.append(f"{name}: rows came back meanwhile")

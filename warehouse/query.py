@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import duckdb
 
 from schemas.errors import LakeError, UsageError
+from warehouse.places import CATALOG, is_remote, local_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CATALOG = "catalog.duckdb"
 _REMEDY = "It only reads (SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN); -o saves."
 _LAKE_FILE = re.compile(r"((part|merged)-[0-9a-f][\w.-]*|published/[\w.-]+)\.parquet")
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
@@ -111,19 +111,19 @@ def connect(
         LakeError: the catalog is damaged.
     """
     given = lake if isinstance(lake, str) else lake.root
-    is_remote = "://" in given
     # DuckDB compares paths as text, so the sandbox needs the one without "..", links and doubled slashes.
-    root = given.rstrip("/") if is_remote else os.path.realpath(os.path.expanduser(given))
-    path = Path(CATALOG) if is_remote else Path(root, CATALOG)
+    root = os.path.realpath(local_folder(given))
+    path = Path(root, CATALOG)
     if not path.is_file():
-        raise UsageError(f"The lake {given} has no catalog yet.", remedy="Make it with: presslake publish.")
+        here = " on this machine" if is_remote(given) else ""
+        raise UsageError(f"The lake {given} has no catalog{here} yet.", remedy="Make it with: presslake publish.")
     # In memory with the catalog attached: nothing is created beside it, and a newer catalog can be opened in
     # the same process while an older one is still open.
     connection = duckdb.connect()
     limits = {"memory_limit": _quoted(memory_limit)} if memory_limit else {}
     limits |= {"threads": str(threads)} if threads else {}
     try:
-        _sandbox(connection, path.resolve(), root, limits, is_remote=is_remote)
+        _sandbox(connection, path.resolve(), root, limits)
     except (duckdb.Error, UnicodeError) as error:
         connection.close()
         raise LakeError(
@@ -133,9 +133,7 @@ def connect(
     return connection
 
 
-def _sandbox(
-    connection: duckdb.DuckDBPyConnection, path: Path, root: str, limits: dict[str, str], *, is_remote: bool
-) -> None:
+def _sandbox(connection: duckdb.DuckDBPyConnection, path: Path, root: str, limits: dict[str, str]) -> None:
     spill = Path(tempfile.gettempdir(), f"presslake-sql-{os.getpid()}-{secrets.token_hex(4)}")
     settings = {
         "autoinstall_known_extensions": "false",
@@ -151,8 +149,6 @@ def _sandbox(
         "temp_directory": _quoted(str(spill)),
         **limits,
     }
-    if is_remote:
-        connection.execute("LOAD httpfs")
     for name, value in settings.items():
         connection.execute(f"SET {name} = {value}")
     connection.execute(f"ATTACH {_quoted(str(path))} AS catalog (READ_ONLY, TYPE duckdb)")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -37,16 +37,19 @@ def replace_rows(
     is_stale: Callable[[pa.Table], pa.Array],
     data: pa.Table,
     transactions: Sequence[Transaction],
+    *,
+    holding: Mapping[str, Collection[str]],
 ) -> None:
     """Remove the rows for which ``is_stale`` holds and add ``data``, in one commit that also sets ``transactions``.
 
-    Only files that may match ``where`` by their statistics are looked at, and only those that hold stale rows are
-    rewritten. A writer that rewrote files of the same partition meanwhile wins.
+    Only files that may match ``where``, and by their statistics have one of the values named by ``holding`` in each of
+    its columns, are looked at, and only those that hold stale rows are rewritten. A writer that rewrote files of the
+    same partition meanwhile wins.
 
     Raises:
         CommitFailedError: another commit got in between; nothing changed.
     """
-    stored_rows = dataset(table)
+    stored_rows = dataset(table, **holding)
     parts = [data.select(declared.schema().names)]
     actions: list[Any] = []
     for fragment in stored_rows.get_fragments(filter=where):
@@ -110,6 +113,9 @@ def write_files(
     for value, rows in _parted(declared, data):
         folder = f"{declared.partition}={value}/" if declared.partition else ""
         path = f"{folder}{stem}-{uuid.uuid4()}-c000.zstd.parquet"
+        if folder:
+            # The first rows of a partition may come with an update of others.
+            filesystem.create_dir(folder)
         with filesystem.open_output_stream(path) as out:
             pq.write_table(
                 rows.drop_columns([declared.partition]) if declared.partition else rows, out, compression="zstd",

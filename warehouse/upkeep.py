@@ -15,12 +15,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
-from schemas.errors import LakeError
 from schemas.tables import TABLES
+from warehouse import mirror
 from warehouse.catalog import published_files
 from warehouse.lake import Lake, dataset, guarded
 from warehouse.rewrite import commit_rewrite, data_files, removal, write_files
@@ -89,7 +88,9 @@ def _groups(files: dict[str, int], due: Collection[str] = ()) -> Iterator[list[s
 
 def _merge(lake: Lake, name: str, group: list[str]) -> None:
     declared, table = TABLES[name], lake.table(name)
-    stored_rows = dataset(table)
+    # All of a group are of one partition.
+    holding = {declared.partition: [group[0].split("/")[0].partition("=")[2]]} if declared.partition else {}
+    stored_rows = dataset(table, **holding)
     fragments = [fragment for fragment in stored_rows.get_fragments() if fragment.path in set(group)]
     if len(fragments) < len(group):
         return  # somebody else was faster
@@ -155,11 +156,11 @@ def _strays(folder: Path) -> int:
 
 
 def vacuum_published(lake: Lake, keep_days: float) -> int:
-    """Remove files of earlier catalogs that are older than ``keep_days``; return how many."""
-    folder = Path(lake.root, "published")
-    if lake.is_remote or not folder.is_dir():
-        return 0
-    current, count = published_files(lake), 0
+    """Remove files that only earlier catalogs read and that are older than ``keep_days``; return how many."""
+    folder, current = lake.local / "published", published_files(lake)
+    count = mirror.forget(lake, current, keep_days) + mirror.share(lake, current, keep_days)
+    if not folder.is_dir():
+        return count
     for path in folder.iterdir():
         age = timedelta(seconds=time.time() - path.stat().st_mtime)
         if f"published/{path.name}" not in current and age > timedelta(days=keep_days):
@@ -170,11 +171,4 @@ def vacuum_published(lake: Lake, keep_days: float) -> int:
 
 def tables_of(lake: Lake) -> list[str]:
     """Return the tables of a lake, in the order of their declaration."""
-    return [name for name in TABLES if _exists(lake, name)]
-
-
-def _exists(lake: Lake, name: str) -> bool:
-    try:
-        return DeltaTable.is_deltatable(lake.uri(name))
-    except (DeltaError, OSError) as error:
-        raise LakeError(f"Cannot look for table {name} in {lake.root}: {error}.") from error
+    return [name for name in TABLES if lake.holds(name)]
