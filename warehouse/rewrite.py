@@ -57,7 +57,8 @@ def replace_rows(
         stale = is_stale(rows)
         if pc.any(stale).as_py():
             parts.append(rows.filter(pc.invert(stale)).select(declared.schema().names))
-            actions.append(removal(fragment.path, rows, declared, data_change=True))
+            bucket = str(rows.column(declared.partition)[0]) if declared.partition else None
+            actions.append(removal(fragment.path, bucket, declared, data_change=True))
     merged = pa.concat_tables([part.cast(declared.schema()) for part in parts])
     commit_rewrite(table, declared, [*actions, *write_files(table, declared, merged, data_change=True)], transactions)
 
@@ -95,11 +96,9 @@ def data_files(table: DeltaTable) -> dict[str, int]:
     return dict(zip(paths, added.column("size_bytes").to_pylist(), strict=True))
 
 
-def removal(path: str, rows: pa.Table, declared: Table, *, data_change: bool) -> RemoveAction:
-    """Return the action that takes a data file out of the table; ``rows`` are what it holds."""
-    partition: dict[str, str | None] = (
-        {declared.partition: str(rows.column(declared.partition)[0])} if declared.partition else {}
-    )
+def removal(path: str, bucket: str | None, declared: Table, *, data_change: bool) -> RemoveAction:
+    """Return the action that takes a data file out of the table; ``bucket`` is its partition's value."""
+    partition: dict[str, str | None] = {declared.partition: bucket} if declared.partition else {}
     return RemoveAction(
         path=path, data_change=data_change, deletion_timestamp=int(time.time() * 1000), partition_values=partition
     )
