@@ -20,6 +20,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the developer's own settings, proxies and folder out of every test."""
+    # What one test did to Ctrl-C, or what a library did in it, must not reach the next.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
         if name.startswith("PRESSLAKE_") and name not in ("PRESSLAKE_TEST_CACHE", "PRESSLAKE_REQUIRE_WORDPRESS"):
             monkeypatch.delenv(name)

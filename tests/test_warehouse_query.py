@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -406,17 +404,27 @@ def test_the_first_answer_comes_quickly_and_imports_little(lake: Lake) -> None:
 @pytest.mark.parametrize(
     "endless", ["range(1000000000000) a, range(1000) b WHERE a.range % 7 = b.range", "range(100000000000)"]
 )
-def test_an_endless_query_stops_when_interrupted(connection: Any, endless: str) -> None:
-    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        interruptible(
-            connection,
-            lambda: list(run_query(connection, f"SELECT count(*) FROM {endless} GROUP BY ALL").rows()),
-        )
-    assert time.monotonic() - start < 10
-    assert interruptible(connection, lambda: list(run_query(connection, "SELECT 1").rows())) == [[(1,)]]
+def test_an_endless_query_stops_when_interrupted(lake: Lake, endless: str) -> None:
+    """In a process of its own, as for a person: one that holds dozens of other engines' threads says little."""
+    code = (
+        "import os, signal, sys, threading, time\n"
+        "from warehouse.query import connect, interruptible, run_query\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "connection = connect(sys.argv[1])\n"
+        "threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
+        "start = time.monotonic()\n"
+        "try:\n"
+        "    interruptible(connection, lambda: list(run_query(connection, sys.argv[2]).rows()))\n"
+        "except KeyboardInterrupt:\n"
+        "    print(time.monotonic() - start)\n"
+        "print(interruptible(connection, lambda: list(run_query(connection, 'SELECT 1').rows())))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, lake.root, f"SELECT count(*) FROM {endless} GROUP BY ALL"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    seconds, answer = done.stdout.splitlines()
+    assert float(seconds) < 20 and answer == "[[(1,)]]", done
 
 
 def test_a_result_left_behind_is_no_obstacle(connection: Any) -> None:
