@@ -57,7 +57,7 @@ docs: $(READY) ## Write the data dictionary into docs/
 	$(BIN)/presslake schema > docs/dictionary.md
 
 lock: $(READY) ## Resolve the dependencies again (hashes, no addresses)
-	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o $(LOCK)
+	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --extra dask --group dev pyproject.toml -o $(LOCK)
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --no-annotate .constraints/uv.in -o .constraints/uv.txt
 
 clean: ## Remove what make made
