@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow.dataset as ds
 
-from flows.jobs import Gate, IngestRequest, Outcome, Watch, ingest_source, published
+from flows.jobs import UNTRACKED, Gate, IngestRequest, Outcome, Tracking, ingest_source, published
 from flows.settings import Settings
 from schemas.errors import UsageError
 from schemas.sources import Source
@@ -99,9 +99,7 @@ def finished(lake: Lake, source: str, kinds: tuple[str, ...]) -> set[Interval]:
     return {i for (_, i), streams in whole.items() if streams.keys() >= _WHOLE and all(streams.values())}
 
 
-def backfill(
-    request: BackfillRequest, settings: Settings, watch: Watch | None = None, gate: Gate | None = None
-) -> Outcome:
+def backfill(request: BackfillRequest, settings: Settings, tracking: Tracking = UNTRACKED) -> Outcome:
     """Read every window that is not done yet, ``workers`` of them at a time, and publish behind them.
 
     Raises:
@@ -114,12 +112,12 @@ def backfill(
     todo = pending(lake, request)
     with published(lake, outcome):
         if request.workers > 1 and len(todo) > 1:
-            _side_by_side(request, settings, todo, outcome)
+            _side_by_side(request, settings, todo, outcome, tracking)
             return outcome
         for interval in todo:
             part = Outcome(f"{outcome.run_id}-{interval[0]:%Y%m%d}", lake.root)
             try:
-                ingest_source(source, _part(request, interval), settings, part, watch, gate)
+                ingest_source(source, _part(request, interval), settings, lake, part, tracking)
             finally:
                 outcome.add(part)
     return outcome
@@ -140,13 +138,18 @@ def _part(request: BackfillRequest, interval: Interval) -> IngestRequest:
     return IngestRequest((request.source,), None, request.kinds, since, until, command="backfill")
 
 
-def _side_by_side(request: BackfillRequest, settings: Settings, todo: list[Interval], outcome: Outcome) -> None:
+def _side_by_side(
+    request: BackfillRequest, settings: Settings, todo: list[Interval], outcome: Outcome, tracking: Tracking
+) -> None:
     # Each process extracts by itself: more of them would only share the same cores.
     settings = replace(settings, workers=1)
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(min(request.workers, len(todo)), mp_context=context)
     try:
-        parts = {pool.submit(_window, request, settings, interval, outcome.run_id): interval for interval in todo}
+        parts = {
+            pool.submit(_window, request, settings, interval, outcome.run_id, tracking.gate): interval
+            for interval in todo
+        }
         for done in as_completed(parts):
             part = done.result()
             outcome.add(part)
@@ -161,9 +164,12 @@ def _side_by_side(request: BackfillRequest, settings: Settings, todo: list[Inter
         raise
 
 
-def _window(request: BackfillRequest, settings: Settings, interval: Interval, run_id: str) -> Outcome:
-    part = Outcome(f"{run_id}-{interval[0]:%Y%m%d}", settings.lake)
-    ingest_source(request.site(), _part(request, interval), settings, part)
+def _window(
+    request: BackfillRequest, settings: Settings, interval: Interval, run_id: str, gate: Gate | None
+) -> Outcome:
+    lake = Lake.open(settings.lake)
+    part = Outcome(f"{run_id}-{interval[0]:%Y%m%d}", lake.root)
+    ingest_source(request.site(), _part(request, interval), settings, lake, part, Tracking(gate=gate))
     return part
 
 

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     sync = _command(commands, "sync", "read every source in presslake.toml")
     sync.add_argument("--only", metavar="SITE", help="only this source")
     sync.add_argument("--workers", type=int, metavar="N", help="processes that extract text (default: 2)")
-    _json(sync)
+    _job(sync)
     _replay(commands)
     _sql(commands)
     status = _command(commands, "status", "freshness and completeness of every site")
@@ -83,6 +83,13 @@ def _json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON value and nothing else on stdout")
 
 
+def _job(command: argparse.ArgumentParser) -> None:
+    track = command.add_mutually_exclusive_group()
+    track.add_argument("--track", action="store_true", help="record the run in Prefect (needs PREFECT_API_URL)")
+    track.add_argument("--no-track", action="store_true", help="leave Prefect alone even if PREFECT_API_URL is set")
+    _json(command)
+
+
 def _ingest(commands: Any) -> None:
     command = _command(commands, "ingest", "bring sites and files into the lake: what is new and what changed")
     command.add_argument("sources", nargs="+", metavar="SOURCE", help="site URL, file, folder, archive, or glob")
@@ -92,9 +99,7 @@ def _ingest(commands: Any) -> None:
     command.add_argument("--until", metavar="TIME", help="only what was published before")
     command.add_argument("--full", action="store_true", help="read everything again instead of an increment")
     command.add_argument("--workers", type=int, metavar="N", help="processes that extract text (default: 2)")
-    command.add_argument("--track", action="store_true", help="record the run in Prefect (needs PREFECT_API_URL)")
-    command.add_argument("--no-track", action="store_true", help="leave Prefect alone even if PREFECT_API_URL is set")
-    _json(command)
+    _job(command)
 
 
 def _backfill(commands: Any) -> None:
@@ -109,7 +114,7 @@ def _backfill(commands: Any) -> None:
     again = command.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="skip what is finished (the default)")
     again.add_argument("--full", action="store_true", help="read finished windows again, too")
-    _json(command)
+    _job(command)
 
 
 def _replay(commands: Any) -> None:
@@ -117,7 +122,7 @@ def _replay(commands: Any) -> None:
     command.add_argument("--site", help="only this site")
     command.add_argument("--since", metavar="TIME", help="only records fetched from then on (ISO 8601, UTC)")
     command.add_argument("--workers", type=int, metavar="N", help="processes that extract text (default: 2)")
-    _json(command)
+    _job(command)
 
 
 def _upkeep(commands: Any) -> None:
@@ -163,7 +168,7 @@ def _quarantine(commands: Any) -> None:
     _json(show)
     again = _command(actions, "replay", "try the records in quarantine again")
     again.add_argument("--site", help="only of this site")
-    _json(again)
+    _job(again)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

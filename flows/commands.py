@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flows.console import JsonLines, lake_of, print_table, settings_of
-from flows.settings import Settings
 from schemas.errors import UsageError
 from schemas.sources import parse_time
 
 if TYPE_CHECKING:
-    from flows.jobs import IngestRequest, Outcome
+    from flows.jobs import Outcome, Tracking
     from warehouse.query import Result
 
 Command = Callable[[argparse.Namespace], int]
@@ -36,45 +35,38 @@ def run(given: argparse.Namespace) -> int:
 
 def _ingest(given: argparse.Namespace) -> int:
     from flows.jobs import IngestRequest, ingest
-    from flows.progress import Progress
 
     settings = settings_of(given, workers=given.workers)
     request = IngestRequest(
-        tuple(given.sources), given.site, tuple((given.kinds or "").split(",")) if given.kinds else (),
-        parse_time(given.since, "since"), parse_time(given.until, "until"), given.full,
+        tuple(given.sources), given.site, _kinds(given), parse_time(given.since, "since"),
+        parse_time(given.until, "until"), given.full,
     )  # fmt: skip
     if request.since and request.until and request.since >= request.until:
         raise UsageError("--since must be before --until.", remedy="The interval is closed-open.")
-    if not given.no_track and (given.track or os.environ.get("PREFECT_API_URL")):
-        outcome = _tracked(request, settings)
-    else:
-        with Progress(quiet=given.json) as progress:
-            outcome = ingest(request, settings, progress)
-    return _tell(outcome, given)
+    return _perform(given, ", ".join(request.sources), lambda tracking: ingest(request, settings, tracking))
 
 
 def _sync(given: argparse.Namespace) -> int:
-    from flows.progress import Progress
     from flows.sync import sync
 
-    with Progress(quiet=given.json) as progress:
-        outcome = sync(settings_of(given, workers=given.workers), given.only, progress)
-    return _tell(outcome, given)
+    settings = settings_of(given, workers=given.workers)
+    return _perform(given, given.only or "", lambda tracking: sync(settings, given.only, tracking))
 
 
 def _backfill(given: argparse.Namespace) -> int:
     from flows.backfill import BackfillRequest, backfill, estimate
-    from flows.progress import Progress
 
     since, until = parse_time(given.since, "since"), parse_time(given.until, "until")
     assert since is not None and until is not None  # argparse requires both
-    kinds = tuple((given.kinds or "").split(",")) if given.kinds else ()
-    request = BackfillRequest(given.source, since, until, given.window, kinds, given.workers, given.full)
+    request = BackfillRequest(given.source, since, until, given.window, _kinds(given), given.workers, given.full)
+    settings = settings_of(given)
     if given.dry_run:
-        return _show_estimate(estimate(request, settings_of(given)), given.json)
-    with Progress(quiet=given.json) as progress:
-        outcome = backfill(request, settings_of(given), progress)
-    return _tell(outcome, given)
+        return _show_estimate(estimate(request, settings), given.json)
+    return _perform(given, request.source, lambda tracking: backfill(request, settings, tracking))
+
+
+def _kinds(given: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(given.kinds.split(",")) if given.kinds else ()
 
 
 def _show_estimate(costs: dict[str, Any], as_json: bool) -> int:
@@ -93,21 +85,32 @@ def _show_estimate(costs: dict[str, Any], as_json: bool) -> int:
 
 
 def _replay(given: argparse.Namespace) -> int:
-    from flows.progress import Progress
     from flows.replay import replay
 
-    since = parse_time(given.since, "since")
-    with Progress(quiet=given.json) as progress:
-        outcome = replay(settings_of(given, workers=given.workers), given.site, since, progress)
-    return _tell(outcome, given)
+    settings, since = settings_of(given, workers=given.workers), parse_time(given.since, "since")
+    return _perform(given, given.site or "", lambda tracking: replay(settings, given.site, since, tracking))
 
 
 def _quarantine_replay(given: argparse.Namespace) -> int:
-    from flows.progress import Progress
     from flows.replay import replay_quarantine
 
-    with Progress(quiet=given.json) as progress:
-        outcome = replay_quarantine(settings_of(given), given.site, progress)
+    settings = settings_of(given)
+    return _perform(given, given.site or "", lambda tracking: replay_quarantine(settings, given.site, tracking))
+
+
+def _perform(given: argparse.Namespace, about: str, job: Callable[[Tracking], Outcome]) -> int:
+    """Do a job, in Prefect or with a display of its own, and tell what it did."""
+    from flows.jobs import Tracking
+
+    if given.track or (os.environ.get("PREFECT_API_URL") and not given.no_track):
+        from flows.tracking import run_tracked
+
+        outcome = run_tracked(given.command, f"{given.command} {about}".strip(), job)
+    else:
+        from flows.progress import Progress
+
+        with Progress(quiet=given.json) as progress:
+            outcome = job(Tracking(progress))
     return _tell(outcome, given)
 
 
@@ -121,12 +124,6 @@ def _tell(outcome: Outcome, given: argparse.Namespace) -> int:
     else:
         _print_summary(outcome)
     return outcome.exit_code
-
-
-def _tracked(request: IngestRequest, settings: Settings) -> Outcome:
-    from flows.tracking import tracked_ingest
-
-    return tracked_ingest(request, settings)
 
 
 def _print_rejections(outcome: Outcome, most: int = 10) -> None:
@@ -266,7 +263,7 @@ def _quarantine_show(given: argparse.Namespace) -> int:
 def _doctor(given: argparse.Namespace) -> int:
     from flows.wordpress.doctor import examine
 
-    found = examine(given.url, Settings.load())
+    found = examine(given.url, settings_of(given))
     if given.json:
         print(json.dumps(found.as_json(), ensure_ascii=False))
     else:

@@ -9,33 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.jobs import IngestRequest, Outcome
+from flows.jobs import IngestRequest
 from flows.jobs import ingest as ingest_job
 from flows.settings import Settings
-from flows.tracked import absolute, global_limits, logged, report, summarise
+from flows.tracked import HOOKS, absolute, report, tracking
 from schemas.sources import parse_time
-
-
-@task(name="ingest", task_run_name="ingest {names}", cache_policy=NO_CACHE)
-def ingest_task(request: IngestRequest, settings: Settings, names: str) -> Outcome:
-    """Ingest the sources and publish the catalog; return the outcome. The job retries requests and commits itself."""
-    logger = get_run_logger()
-    logger.info("ingesting %s into %s", names, settings.lake)
-    return ingest_job(request, settings, logged(logger), global_limits())
-
-
-def _perform(request: IngestRequest, settings: Settings) -> Outcome:
-    return ingest_task(request, settings, ", ".join(request.sources))
-
-
-@flow(name="presslake-ingest", flow_run_name="ingest {request.sources}", validate_parameters=False)
-def run_ingest(request: IngestRequest, settings: Settings) -> Outcome:
-    """Run an ingest that the command line prepared; the command line decides on the exit code."""
-    return summarise(_perform(request, settings))
 
 
 def _run_name() -> str:
@@ -43,7 +24,7 @@ def _run_name() -> str:
     return f"ingest {', '.join(parameters.get('sources') or ())}"
 
 
-@flow(name="ingest", flow_run_name=_run_name)
+@flow(name="ingest", flow_run_name=_run_name, **HOOKS)
 def ingest(
     sources: list[str],
     lake: str | None = None,
@@ -76,7 +57,7 @@ def ingest(
     request = IngestRequest(
         tuple(sources), site, tuple(kinds or ()), parse_time(since, "since"), parse_time(until, "until"), full
     )
-    return report(_perform(request, settings))
+    return report(ingest_job(request, settings, tracking()))
 
 
 if __name__ == "__main__":

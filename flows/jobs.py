@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from flows.batches import ahead, gathered
 from flows.pipeline import Pipeline
@@ -16,10 +16,12 @@ from flows.readers.files import FileOptions, read
 from flows.settings import Settings
 from schemas.columns import Row
 from schemas.errors import PresslakeError, SourceError
+from schemas.keys import canonical_site
 from schemas.sources import Source
 from warehouse.catalog import catalog_path, publish
 from warehouse.lake import Lake
 from warehouse.ledger import StreamRun, new_run_id, record, summary
+from warehouse.underway import mend_ledger
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +81,34 @@ class Outcome:
 Watch = Callable[[list[StreamRun]], None]
 """Told after every batch: the ledger entries it added to."""
 
-
 Gate = Callable[[str], None]
 """Asked with the host before every request; returns when it may start."""
 
 
-def ingest(request: IngestRequest, settings: Settings, watch: Watch | None = None, gate: Gate | None = None) -> Outcome:
+class Part(Protocol):
+    """Does a part of a run (a source, a window), in whatever frame that shall happen."""
+
+    def __call__(self, title: str, outcome: Outcome, read: Callable[[], None], alone: str | None = None) -> None:
+        """Call ``read``, which adds to ``outcome``; parts with the same ``alone`` do not run at the same time."""
+
+
+def _read(title: str, outcome: Outcome, read: Callable[[], None], alone: str | None = None) -> None:
+    read()
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """How others follow a run and what they have to say in it; by default nobody does."""
+
+    watch: Watch | None = None
+    gate: Gate | None = None
+    part: Part = _read
+
+
+UNTRACKED = Tracking()
+
+
+def ingest(request: IngestRequest, settings: Settings, tracking: Tracking = UNTRACKED) -> Outcome:
     """Ingest every source into the lake and publish it. One failing source does not stop the others.
 
     Raises:
@@ -96,30 +120,36 @@ def ingest(request: IngestRequest, settings: Settings, watch: Watch | None = Non
     outcome = Outcome(new_run_id(), lake.root)
     with published(lake, outcome):
         for source in sources:
-            ingest_source(source, request, settings, outcome, watch, gate)
+            ingest_source(source, request, settings, lake, outcome, tracking)
     return outcome
 
 
 def ingest_source(
-    source: Source, request: IngestRequest, settings: Settings, outcome: Outcome,
-    watch: Watch | None = None, gate: Gate | None = None,
+    source: Source, request: IngestRequest, settings: Settings, lake: Lake, outcome: Outcome,
+    tracking: Tracking = UNTRACKED,
 ) -> None:  # fmt: skip
     """Ingest one source as a part of the run of ``outcome``; publishing is left to the caller.
 
     Raises:
         LakeError: the lake cannot be written; what was committed stays.
     """
-    lake = Lake.open(settings.lake, create=True)
-    pipeline = Pipeline(
-        lake, outcome.run_id, settings, command=request.command, source=source.given, watch=watch, gate=gate,
-        since=request.since, until=request.until,
-    )  # fmt: skip
-    perform(pipeline, outcome, partial(_source, pipeline, source, request))
+
+    def read() -> None:
+        pipeline = Pipeline(
+            lake, outcome.run_id, settings, command=request.command, source=source.given, watch=tracking.watch,
+            gate=tracking.gate, since=request.since, until=request.until,
+        )  # fmt: skip
+        perform(pipeline, outcome, partial(_source, pipeline, source, request))
+
+    is_increment = source.kind == "wordpress" and request.command != "backfill"
+    window = f" {request.since:%Y-%m-%d}" if request.since else ""
+    tracking.part(source.given + window, outcome, read, canonical_site(source.address) if is_increment else None)
 
 
 @contextmanager
 def published(lake: Lake, outcome: Outcome) -> Iterator[None]:
-    """Publish the lake behind a run, also behind one that was interrupted."""
+    """Publish the lake behind a run, also behind one that was interrupted; first enter those that were killed."""
+    mend_ledger(lake)
     try:
         yield
     except KeyboardInterrupt:
@@ -146,7 +176,8 @@ def perform(pipeline: Pipeline, outcome: Outcome, action: Callable[[], None]) ->
             for run in pipeline.streams.values():
                 run.incomplete("partial", str(error))
         except BaseException as error:
-            state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            # Whoever stops us (Ctrl-C, a scheduler's signal) raises what is no Exception.
+            state = "failed" if isinstance(error, Exception) else "interrupted"
             for run in pipeline.streams.values():
                 if run.ended_at is None:
                     run.incomplete("partial", state)
@@ -162,6 +193,7 @@ def _ledger(pipeline: Pipeline, state: str, outcome: Outcome) -> None:
     rows = [run.finish(versions, state) for run in pipeline.streams.values()]
     if rows:
         record(pipeline.lake, rows)
+    pipeline.note.discard()
     outcome.streams.extend(rows)
     outcome.rejections.extend(pipeline.rejected)
 

@@ -37,6 +37,7 @@ from warehouse.commit import (
 from warehouse.heads import document_heads, newest_fetches
 from warehouse.lake import Lake
 from warehouse.ledger import StreamRun
+from warehouse.underway import Note
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Pipeline:
             preload=["flows.curation"],
         )  # fmt: skip
         self._names = Names(self.lake)
+        self.note = Note(self.lake, self.run_id)
         self._began = utcnow(), time.monotonic()
 
     def __enter__(self) -> Pipeline:
@@ -87,6 +89,7 @@ class Pipeline:
     def __exit__(self, *_: object) -> None:
         """Stop the workers without waiting for what is under way."""
         self._workers.stop()
+        self.note.release()
 
     def stream(self, site: str, stream: str) -> StreamRun:
         """Return the ledger entry of a stream of this run, made at its first use."""
@@ -98,6 +101,7 @@ class Pipeline:
             # Local files show their site only once read: their stream began with the source.
             run.started_at, run.clock = self._began
             self.streams[key] = run
+            self._jot()
         return self.streams[key]
 
     def process(self, batch: Batch) -> None:
@@ -116,8 +120,13 @@ class Pipeline:
         fate += self._commit_documents(table, owners, batch)
         touched = self._count(batch, fate, rejections)
         self._bury(batch)
+        self._jot()
         if self.watch is not None and touched:
             self.watch(touched)
+
+    def _jot(self) -> None:
+        """Note what the ledger should say should the process be killed now."""
+        self.note.write([run.finish({}, "interrupted") for run in self.streams.values()])
 
     def _landed(self, records: Sequence[RawRecord]) -> tuple[list[RawRecord], list[RawRecord]]:
         """Land what is not known yet; return the records to extract, and those that cannot change anything."""

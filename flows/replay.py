@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from flows.batches import Batch, ahead, gathered
-from flows.jobs import Outcome, Watch, perform, published
+from flows.jobs import UNTRACKED, Outcome, Tracking, Watch, perform, published
 from flows.pipeline import Pipeline
 from flows.readers import wxr
 from flows.readers.files import JSON, WXR_HEADER, WXR_ITEM, read_piece
@@ -39,7 +39,7 @@ _FILES = ("file", "wxr", "page")
 
 
 def replay(
-    settings: Settings, site: str | None = None, since: datetime | None = None, watch: Watch | None = None
+    settings: Settings, site: str | None = None, since: datetime | None = None, tracking: Tracking = UNTRACKED
 ) -> Outcome:
     """Extract again what the lake holds; ``since``: only of records fetched from then on.
 
@@ -54,11 +54,15 @@ def replay(
     outcome = Outcome(new_run_id(), lake.root)
     with published(lake, outcome):
         for name in known if site is None else [site]:
-            pipeline = Pipeline(
-                lake, outcome.run_id, settings, command="replay", source="raw", watch=watch, renews=True
-            )
-            perform(pipeline, outcome, partial(_site, pipeline, name, since))
+            tracking.part(name, outcome, partial(_renew, lake, outcome, settings, name, since, tracking.watch))
     return outcome
+
+
+def _renew(
+    lake: Lake, outcome: Outcome, settings: Settings, site: str, since: datetime | None, watch: Watch | None
+) -> None:
+    pipeline = Pipeline(lake, outcome.run_id, settings, command="replay", source="raw", watch=watch, renews=True)
+    perform(pipeline, outcome, partial(_site, pipeline, site, since))
 
 
 def _opened(settings: Settings) -> Lake:
@@ -69,13 +73,11 @@ def _opened(settings: Settings) -> Lake:
 
 def _site(pipeline: Pipeline, site: str, since: datetime | None) -> None:
     lake, made = pipeline.lake, origins(pipeline.lake, site)
-    contexts, streams = _Contexts(lake, site), _Streams()
+    contexts, streams = _Contexts(lake, site), _Streams(made.stated)
     # First what documents take names from, or they would learn of a changed name only at the next replay.
     _take(pipeline, streams, _records(contexts, raw_rows(lake, site, None, made.named, since)))
     _take(pipeline, streams, _records(contexts, raw_rows(lake, site, made.documents, made.comments, since)))
-    stated: Counter[str] = Counter()
-    for (kind, source), count in made.stated.items():
-        stated[streams.known(kind, source)] += count
+    stated = streams.stated()
     for name, count in stated.items():
         fetched = pipeline.stream(site, name).counts.fetched
         if fetched < count and since is None:
@@ -94,6 +96,7 @@ def _take(pipeline: Pipeline, streams: _Streams, records: Iterable[RawRecord]) -
             parts[streams.of(record)].append(record)
         for name, part in parts.items():
             run = pipeline.stream(part[0].site, name)
+            run.expected = streams.stated()[name] or None
             pipeline.process(Batch(part, stream=run))
             run.bytes += sum(len(record.payload) for record in part)
 
@@ -101,8 +104,15 @@ def _take(pipeline: Pipeline, streams: _Streams, records: Iterable[RawRecord]) -
 class _Streams:
     """Tells which stream a record came in by: the API's own name for its kind, or ``files``."""
 
-    def __init__(self) -> None:
-        self._names = dict(_STREAMS)
+    def __init__(self, stated: Mapping[tuple[str, str], int]) -> None:
+        self._names, self._stated = dict(_STREAMS), stated
+
+    def stated(self) -> Counter[str]:
+        """Return how many documents the lake holds of each stream, by the names that are known so far."""
+        counts: Counter[str] = Counter()
+        for (kind, source), count in self._stated.items():
+            counts[self.known(kind, source)] += count
+        return counts
 
     def known(self, kind: str, source: str) -> str:
         return "files" if source in _FILES else self._names.get(kind, kind)
@@ -168,7 +178,7 @@ def _table(row: Row) -> str | None:
         return None
 
 
-def replay_quarantine(settings: Settings, site: str | None = None, watch: Watch | None = None) -> Outcome:
+def replay_quarantine(settings: Settings, site: str | None = None, tracking: Tracking = UNTRACKED) -> Outcome:
     """Try the records in quarantine again; their rows there stay as history.
 
     Raises:
@@ -179,7 +189,7 @@ def replay_quarantine(settings: Settings, site: str | None = None, watch: Watch 
     outcome = Outcome(new_run_id(), lake.root)
     with published(lake, outcome):
         pipeline = Pipeline(
-            lake, outcome.run_id, settings, command="quarantine replay", source="quarantine", watch=watch
+            lake, outcome.run_id, settings, command="quarantine replay", source="quarantine", watch=tracking.watch
         )
         perform(pipeline, outcome, partial(_quarantined, pipeline, site))
     return outcome

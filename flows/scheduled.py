@@ -10,16 +10,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Literal
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger
 from prefect.runtime import flow_run
 
 from flows import backfill as backfills
-from flows.jobs import Outcome
 from flows.replay import replay as replay_job
 from flows.settings import Settings
 from flows.sync import sync as sync_job
-from flows.tracked import absolute, global_limits, logged, report
+from flows.tracked import HOOKS, absolute, report, tracking
 from flows.upkeep import maintain as maintain_job
 from schemas.errors import UsageError
 from schemas.sources import parse_time
@@ -31,12 +29,7 @@ def _run_name() -> str:
     return f"{flow_run.get_flow_name()} {about}".strip()
 
 
-@task(name="sync", task_run_name="sync {only}", cache_policy=NO_CACHE)
-def _sync(settings: Settings, only: str | None) -> Outcome:
-    return sync_job(settings, only, logged(get_run_logger()), global_limits())
-
-
-@flow(name="sync", flow_run_name=_run_name)
+@flow(name="sync", flow_run_name=_run_name, **HOOKS)
 def sync(only: str | None = None, lake: str | None = None, workers: int | None = None) -> dict[str, Any]:
     """Read every source in presslake.toml: what is new and what changed.
 
@@ -48,23 +41,20 @@ def sync(only: str | None = None, lake: str | None = None, workers: int | None =
     Returns:
         The same object that ``presslake sync --json`` prints.
     """
-    return report(_sync(Settings.load(lake=absolute(lake), workers=workers), only))
+    return report(sync_job(Settings.load(lake=absolute(lake), workers=workers), only, tracking()))
 
 
-@task(name="backfill", task_run_name="backfill {request.source}", cache_policy=NO_CACHE)
-def _backfill(settings: Settings, request: backfills.BackfillRequest) -> Outcome:
-    return backfills.backfill(request, settings, logged(get_run_logger()), global_limits())
-
-
-@flow(name="backfill", flow_run_name=_run_name)
+@flow(name="backfill", flow_run_name=_run_name, **HOOKS)
 def backfill(
     source: str,
     since: str,
     until: str,
     window: Literal["day", "week", "month", "year"] = "month",
     kinds: list[str] | None = None,
+    workers: int = 1,
     lake: str | None = None,
     full: bool = False,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Read a site's past in windows; finished ones are skipped.
 
@@ -74,8 +64,10 @@ def backfill(
         until: Up to, but without, then.
         window: Size of the windows.
         kinds: Only these streams, e.g. posts, pages.
+        workers: Windows read at a time.
         lake: The lake's path or URL; default from PRESSLAKE_LAKE or presslake.toml.
         full: Read finished windows again, too.
+        dry_run: Return what it would cost, and write nothing.
 
     Returns:
         The same object that ``presslake backfill --json`` prints.
@@ -83,16 +75,14 @@ def backfill(
     start, end = parse_time(since, "since"), parse_time(until, "until")
     if start is None or end is None:
         raise UsageError("A backfill needs both since and until.")
-    request = backfills.BackfillRequest(source, start, end, window, tuple(kinds or ()), full=full)
-    return report(_backfill(Settings.load(lake=absolute(lake)), request))
+    request = backfills.BackfillRequest(source, start, end, window, tuple(kinds or ()), workers, full)
+    settings = Settings.load(lake=absolute(lake))
+    if dry_run:
+        return backfills.estimate(request, settings)
+    return report(backfills.backfill(request, settings, tracking()))
 
 
-@task(name="replay", cache_policy=NO_CACHE)
-def _replay(settings: Settings, site: str | None, since: str | None) -> Outcome:
-    return replay_job(settings, site, parse_time(since, "since"), logged(get_run_logger()))
-
-
-@flow(name="replay", flow_run_name=_run_name)
+@flow(name="replay", flow_run_name=_run_name, **HOOKS)
 def replay(
     site: str | None = None, since: str | None = None, lake: str | None = None, workers: int | None = None
 ) -> dict[str, Any]:
@@ -107,10 +97,11 @@ def replay(
     Returns:
         The same object that ``presslake replay --json`` prints.
     """
-    return report(_replay(Settings.load(lake=absolute(lake), workers=workers), site, since))
+    settings = Settings.load(lake=absolute(lake), workers=workers)
+    return report(replay_job(settings, site, parse_time(since, "since"), tracking()))
 
 
-@flow(name="maintain")
+@flow(name="maintain", **HOOKS)
 def maintain(
     lake: str | None = None, compact: bool = True, vacuum: bool = True, keep_days: float = 7.0
 ) -> list[dict[str, Any]]:

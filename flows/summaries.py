@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
+
 from flows.jobs import Outcome
+from schemas.columns import Row
 
 _COLUMNS = (
     "site",
@@ -30,12 +34,26 @@ def markdown_summary(outcome: Outcome) -> str:
         if row["reason"]
     ]
     failures = [f"- {_cell(source)}: {_cell(str(error))}" for source, error in outcome.failures]
-    for title, entries in (("Notes", reasons), ("Failed sources", failures)):
+    counted = Counter((rejection.site, rejection.reason) for rejection in outcome.rejections)
+    rejections = [f"- {_cell(site)}: {count} × `{reason}`" for (site, reason), count in counted.most_common()]
+    for title, entries in (("Notes", reasons), ("Rejected", rejections), ("Failed sources", failures)):
         if entries:
             lines += ["", f"**{title}**", "", *entries]
-    lines += ["", "```sql", f"SELECT * FROM runs WHERE run_id = '{outcome.run_id}';", "```"]
+    sql = f"SELECT * FROM runs WHERE run_id LIKE '{outcome.run_id}%'"
+    lines += ["", "**In the lake**", "", "```sh", f'presslake sql --lake {shlex.quote(outcome.lake)} "{sql}"', "```"]
     return "\n".join(lines)
 
 
 def _cell(value: object) -> str:
     return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def worst(streams: list[Row]) -> list[tuple[str, str, str]]:
+    """Return each site with the completeness of its worst stream, and why."""
+    ranks = ("complete", "partial", "blocked")
+    sites: dict[str, tuple[str, list[str]]] = {}
+    for row in streams:
+        completeness, reasons = sites.get(row["site"], ("complete", []))
+        reasons += [f"{row['stream']}: {row['reason']}"] if row["completeness"] != "complete" else []
+        sites[row["site"]] = (max(completeness, row["completeness"], key=ranks.index), reasons)
+    return [(site, completeness, "; ".join(reasons)) for site, (completeness, reasons) in sites.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.jobs import Gate, IngestRequest, Outcome, Watch, ingest_source, published
+from flows.jobs import UNTRACKED, IngestRequest, Outcome, Tracking, ingest_source, published
 from flows.settings import Settings
 from flows.sources import load
 from warehouse.lake import Lake
@@ -14,8 +14,7 @@ from warehouse.ledger import new_run_id
 def sync(
     settings: Settings,
     only: str | None = None,
-    watch: Watch | None = None,
-    gate: Gate | None = None,
+    tracking: Tracking = UNTRACKED,
     folder: Path | None = None,
 ) -> Outcome:
     """Ingest every source (or the one called ``only``) with its own settings, and publish once behind them.
@@ -30,5 +29,5 @@ def sync(
     with published(lake, outcome):
         for entry in entries:
             request = IngestRequest((entry.source.given,), entry.site, entry.kinds, command="sync")
-            ingest_source(entry.source, request, entry.settings_from(settings), outcome, watch, gate)
+            ingest_source(entry.source, request, entry.settings_from(settings), lake, outcome, tracking)
     return outcome

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-from flows.jobs import IngestRequest, Outcome
-from flows.settings import Settings
+from flows.jobs import Outcome, Tracking
 from schemas.errors import UsageError
 
 
-def tracked_ingest(request: IngestRequest, settings: Settings) -> Outcome:
-    """Run ``ingest`` as a flow, so that it appears in Prefect with its tasks, logs and artifacts.
+def run_tracked(command: str, title: str, job: Callable[[Tracking], Outcome]) -> Outcome:
+    """Run a job as a flow, so that it appears in Prefect with its tasks, logs and artifacts.
 
     Raises:
         UsageError: no API is configured, or it does not answer.
@@ -23,10 +23,9 @@ def tracked_ingest(request: IngestRequest, settings: Settings) -> Outcome:
         )
     _require_answer(address)
     # Prefect takes seconds to import, so only tracked runs pay for it.
-    from flows.ingest import run_ingest
+    from flows.tracked import in_flow
 
-    outcome: Outcome = run_ingest.with_options(persist_result=False)(request, settings)
-    return outcome
+    return in_flow(command, title, job)
 
 
 def _require_answer(address: str) -> None:

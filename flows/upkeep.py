@@ -11,6 +11,7 @@ from schemas.tables import TABLES
 from warehouse.catalog import publish
 from warehouse.lake import Lake
 from warehouse.rewrite import data_files
+from warehouse.underway import mend_ledger
 from warehouse.upkeep import Upkeep, compact, shorten_log, vacuum, vacuum_published
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ def maintain(
     if keep_days < 0:
         raise UsageError(f"Cannot keep files for {keep_days:g} days.", remedy="Give --keep-days 0 or more.")
     lake = Lake.open(settings.lake, create=True)
+    mend_ledger(lake)
     done = []
     for name in TABLES:
         upkeep = compact(lake, name) if compacting else _as_it_is(lake, name)

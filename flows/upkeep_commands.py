@@ -57,8 +57,11 @@ def check_command(given: argparse.Namespace) -> int:
 def purge_command(given: argparse.Namespace) -> int:
     """Take something down after asking, and print the proof."""
     from warehouse.purge import Target, count_rows, find, purge
+    from warehouse.underway import mend_ledger
 
     lake = lake_of(given)
+    # What is noted of killed runs must be in a table to be found there.
+    mend_ledger(lake)
     keys = find(lake, Target(given.site, given.url, given.author))
     print_table(("table", "rows"), [[name, count] for name, count in count_rows(lake, keys).items() if count])
     if not given.yes:

@@ -328,9 +328,9 @@ RUNS = Table(
         text("source", "Source as given to the run.", required=True),
         text(
             "state",
-            "finished, failed or interrupted; a running stream has no row yet.",
+            "finished, failed, interrupted, or crashed (its process was killed); a running stream has no row yet.",
             required=True,
-            one_of=("finished", "failed", "interrupted"),
+            one_of=("finished", "failed", "interrupted", "crashed"),
         ),
         moment("started_at", "When the stream began.", required=True, narrow=True),
         moment("finished_at", "When the stream ended.", required=True),

@@ -141,11 +141,11 @@ def test_no_more_processes_than_slots_ask_a_host_at_a_time(tmp_path: Path, monke
 
 
 def test_a_gate_is_asked_before_every_request(breakable: BreakableServer, settings: Settings) -> None:
-    from flows.jobs import IngestRequest, ingest
+    from flows.jobs import IngestRequest, Tracking, ingest
 
     breakable.site().fill()
     hosts: list[str] = []
-    ingest(IngestRequest((breakable.url,)), settings, gate=hosts.append)
+    ingest(IngestRequest((breakable.url,)), settings, Tracking(gate=hosts.append))
     assert hosts == ["127.0.0.1"] * len(breakable.asked)
 
 

@@ -299,12 +299,13 @@ sys.path[:0] = [{root!r}]
 from dataclasses import replace
 import flows.rows.posts as posts
 from flows.extraction.fragments import extract_fragment
+from flows.jobs import Tracking
 from flows.replay import replay
 from flows.settings import Settings
 posts.extract_fragment = lambda html, **o: replace(f := extract_fragment(html, **o), text=f.text.replace("Text", "New"))
 if __name__ == "__main__":
     settings = Settings(lake={lake!r}, workers=1, batch_records=40)
-    outcome = replay(settings, watch=lambda touched: print(touched[0].counts.changed, flush=True))
+    outcome = replay(settings, tracking=Tracking(lambda touched: print(touched[0].counts.changed, flush=True)))
     print("done", sum(row["changed"] for row in outcome.streams), flush=True)
 """
 

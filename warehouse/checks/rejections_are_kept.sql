@@ -6,6 +6,7 @@ WITH counted AS (
         sum(rejected) AS counted
     FROM lake.runs
     GROUP BY run_id, site
+    HAVING bool_and(state <> 'crashed')
 ),
 kept AS (
     SELECT

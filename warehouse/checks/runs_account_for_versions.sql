@@ -1,4 +1,4 @@
--- A run that ended in the ledger wrote no more document versions of a site than it counted there.
+-- A run that ended in the ledger (by itself: a crashed one counted only its finished batches) wrote no more document versions of a site than it counted there.
 WITH counted AS (
     SELECT
         run_id,
@@ -6,6 +6,7 @@ WITH counted AS (
         sum(new + changed + deleted) AS counted
     FROM lake.runs
     GROUP BY run_id, site
+    HAVING bool_and(state <> 'crashed')
 ),
 written AS (
     SELECT
