@@ -6,7 +6,7 @@
       UsageError                  misuse: stop before starting             exit 2
       SourceError                 one source cannot be read                that source fails, others go on
         TransientSourceError      worth another try: 5xx, timeouts         retried, then as above
-          NotNowError             429 to the last, or a budget is spent    ends the stream as partial
+        NotNowError               429 to the last, or a budget is spent    ends the stream as partial
         BlockedSourceError        the site refuses: login, WAF, REST off   never retried
       RecordError                 one record cannot become a document      becomes a quarantine row
       LakeError                   storage                                  the run fails, exit 1
@@ -78,7 +78,7 @@ class TransientSourceError(SourceError):
     retry_after_s: float | None = None
 
 
-class NotNowError(TransientSourceError):
+class NotNowError(SourceError):
     """Going on now makes no sense: the server asks for a longer wait than we grant, or the run's budget is spent."""
 
 

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from breakable_server import HTML_TYPE, Asked, Fault, Reply, as_json, refused
+from breakable_server import HTML_TYPE, Asked, Fault, Reply, Site, as_json, refused
 
 Change = Callable[[Reply], Reply]
 
@@ -133,3 +133,19 @@ def relisted(ending: str, change: Callable[[Asked, list[dict[str, object]]], lis
         return replace(reply, body=fresh.body)
 
     return fault
+
+
+def understood(site: Site, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
+    """Let a site take the parameters of each request for others: those it does not know, or keeps lower."""
+    answer = site.reply
+
+    def reply(asked: Asked) -> Reply:
+        asked.params = change(asked.params)
+        return answer(asked)
+
+    site.reply = reply  # type: ignore[method-assign]
+
+
+def ignored(site: Site, *names: str) -> None:
+    """Let a site take no notice of these parameters."""
+    understood(site, lambda params: {name: value for name, value in params.items() if name not in names})

@@ -340,8 +340,7 @@ def test_lists_that_lie_lose_nothing(breakable: BreakableServer, settings: Setti
     site = breakable.site().fill(posts=60)
     breakable.faults.extend(LIES[name])
     if name == "offset ignored":
-        answer = site.reply
-        site.reply = lambda asked: (asked.params.pop("offset", None), answer(asked))[1]  # type: ignore[method-assign]
+        faults.ignored(site, "offset")
     for _ in range(2):
         outcome = ingested(replace(settings, per_page=10), breakable.url, kinds=("posts", "pages"))
         assert outcome.exit_code == 0, outcome.as_json()
@@ -352,13 +351,7 @@ def test_a_site_that_gives_fewer_than_asked_for_is_read_to_its_end(
     breakable: BreakableServer, settings: Settings
 ) -> None:
     site = breakable.site().fill(posts=60)
-    answer = site.reply
-
-    def capped(asked: Asked) -> Reply:
-        asked.params = {**asked.params, "per_page": str(min(7, int(asked.params.get("per_page", 10))))}
-        return answer(asked)
-
-    site.reply = capped  # type: ignore[method-assign]
+    faults.understood(site, lambda params: {**params, "per_page": str(min(7, int(params.get("per_page", 10))))})
     for _ in range(2):
         assert ingested(settings, breakable.url).exit_code == 0
         whole(settings, site)

@@ -7,16 +7,13 @@ from urllib.parse import unquote
 
 import pytest
 from lakes import ingested, query, stream
-from test_flows_wordpress import assert_agree, published
+from test_flows_wordpress import CLOSED, assert_agree, published
 
 from flows.settings import Settings
 
 CLOSED_LISTS = (
     "add_filter('rest_pre_dispatch', fn($r, $server, $request) => preg_match('#^/wp/v2/(posts|pages)#',"
     " $request->get_route()) ? new WP_Error('rest_login_required', 'Log in.', ['status' => 401]) : $r, 10, 3);"
-)
-CLOSED = (
-    "add_filter('rest_authentication_errors', fn() => new WP_Error('rest_disabled', 'Closed.', ['status' => 401]));"
 )
 NO_SITEMAP = "add_filter('wp_sitemaps_enabled', '__return_false');"
 

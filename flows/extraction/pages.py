@@ -149,7 +149,7 @@ def _guessed(tree: Any, url: str | None) -> Any:
 
     try:
         return extract_metadata(tree, default_url=url, extensive=False)
-    except Exception:  # as above
+    except Exception:  # one page must not end a run, whatever its markup does to a library
         return Document()
 
 

@@ -71,16 +71,22 @@ def _item(raw: bytes, root: str, about: dict[str, str]) -> Item:
     fields = children(element)
     url = fields.get("link", "").strip() or link_of(element) or None
     guid = (fields.get("guid") or fields.get("atom:id") or element.get(_RDF_ABOUT) or "").strip()
-    match = _POST_ID.search(guid)
+    post = post_id(guid)
     context = {"root": root, **({"language": about["language"]} if "language" in about else {})}
     return Item(
         payload=raw,
         site=_site(about.get("link") or url),
-        kind="post" if match else "document",
-        id=match[1] if match else guid or url,
+        kind="post" if post else "document",
+        id=post or guid or url,
         url=url,
         context=context,
     )
+
+
+def post_id(guid: str) -> str | None:
+    """Return the id of the post that a feed's guid names, as WordPress makes them; None for any other guid."""
+    match = _POST_ID.search(guid)
+    return match[1] if match else None
 
 
 _RDF_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"

@@ -145,7 +145,10 @@ def parse(text: str) -> Any:
 def parse_leniently(text: str) -> Any:
     """Return the root element of what can be read; None when that is nothing."""
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=True, load_dtd=False)
-    return etree.fromstring(_bytes(text), parser)
+    try:
+        return etree.fromstring(_bytes(text), parser)
+    except etree.XMLSyntaxError:  # an empty text is the one that nothing is recovered from
+        return None
 
 
 def _bytes(text: str) -> bytes:

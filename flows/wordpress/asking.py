@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.wordpress.api import Listing, WordPress
 from flows.wordpress.streams import Stream
-from schemas.errors import BlockedSourceError, NotNowError, SourceError, TransientSourceError
+from schemas.errors import BlockedSourceError, SourceError, TransientSourceError
 
 # A server that failed at a size is not asked for more before it has served so many smaller pages.
 _SMOOTH_PAGES = 5
@@ -51,8 +51,6 @@ class Asker:
         asked = {**params, "per_page": size}
         try:
             return self.page(stream, tries=1 if size > 1 else None, **asked)
-        except NotNowError:
-            raise
         except TransientSourceError as error:
             if size == 1 or error.status is not None:
                 raise
@@ -63,18 +61,31 @@ class Asker:
                 raise TransientSourceError(error.message, url=error.url, status=error.status) from error
             raise
 
-    def fitting(self, stream: Stream, **params: Any) -> tuple[Listing, int]:
-        """Return a page of as many records as the server bears, and how many were asked for."""
-        size = self.per_page
+    def fitting(
+        self,
+        stream: Stream,
+        place: Callable[[int], dict[str, Any]] = lambda size: {},
+        fit: Callable[[int], int] = lambda most: most,
+        **params: Any,
+    ) -> tuple[Listing, int]:
+        """Return a page of as many records as the server bears, and how many were asked for.
+
+        While the server fails, fewer are asked for, down to one; that failure is raised.
+
+        Args:
+            stream: the list.
+            place: gives the parameters that say where the page begins, for a size.
+            fit: gives the largest size, up to the one given, that a page which begins there can have.
+            params: what else to ask for.
+        """
+        size = fit(self.per_page)
         while True:
             try:
-                listing = self.sized(stream, size, **params)
-            except NotNowError:
-                raise
+                listing = self.sized(stream, size, **place(size), **params)
             except TransientSourceError:
                 if size == 1:
                     raise
-                size = self.smaller(size)
+                size = fit(self.smaller(size))
                 continue
             self.fits(size)
             return listing, size

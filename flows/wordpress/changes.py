@@ -139,7 +139,7 @@ class Changes:
     def _knows(self, stream: Stream, last: Listing, after: datetime) -> bool:
         """Tell whether the lake knows each of the ``last`` modified, and as many in all as the site counts."""
         known = self.intake.known(stream, after=after)
-        stated = (moment(v.get("modified_gmt"), v.get("modified"), self.intake.zone)[0] for _, v in last.records)
+        stated = (self.intake.modified(value) for _, value in last.records)
         return last.total == len(known) and all(
             time is not None and known.get(str(id_)) == time for id_, time in zip(last.ids, stated, strict=True)
         )

@@ -15,7 +15,7 @@ from flows.rows.moments import naive
 from flows.wordpress.api import Listing, as_parameter
 from flows.wordpress.asking import Asker
 from flows.wordpress.streams import Stream
-from schemas.errors import NotNowError, SourceError, TransientSourceError
+from schemas.errors import SourceError, TransientSourceError
 
 # modified_after compares the site's local time. Summer time moves that by an hour, clocks and commits under way by
 # minutes; a change of the site's zone by up to a day.
@@ -85,26 +85,24 @@ class Crawler(Asker):
     def _page_at(self, stream: Stream, offset: int, lap: int, **params: Any) -> tuple[Listing, int, int]:
         """Return the page at ``offset`` less ``lap``, its first row and how many records were asked for.
 
-        While the server fails, fewer records are asked for, down to one; that one is reported and stepped over.
+        A single record that the server fails on is reported and stepped over.
         """
-        size = before = self.per_page
-        while True:
+
+        def start(size: int) -> int:
             # A single record is asked for without overlap, or the walk would stand still.
-            start = offset - lap if size > lap else offset
-            place = {"orderby": "id", "order": "asc", "offset": start}
-            try:
-                listing = self.sized(stream, size, **place, **params)
-            except NotNowError:
-                raise
-            except TransientSourceError as error:
-                if size > 1:
-                    size = self.smaller(size)
-                    continue
-                self.isolate(stream, offset, error, **params, **place)
-                self.per_page = before
-                return Listing([], None, None), offset, 1
-            self.fits(size)
-            return listing, start, size
+            return offset - lap if size > lap else offset
+
+        def place(size: int) -> dict[str, Any]:
+            return {"orderby": "id", "order": "asc", "offset": start(size)}
+
+        before = self.per_page
+        try:
+            listing, size = self.fitting(stream, place, **params)
+        except TransientSourceError as error:
+            self.isolate(stream, offset, error, **params, **place(1))
+            self.per_page = before
+            return Listing([], None, None), offset, 1
+        return listing, start(size), size
 
     def _by_number(self, stream: Stream, **params: Any) -> Iterator[Page]:
         """Return every record of a list that is read by page number.
@@ -140,26 +138,24 @@ class Crawler(Asker):
                 return
 
     def _numbered(self, stream: Stream, start: int, **params: Any) -> tuple[Listing, int]:
-        while True:
-            size = next(size for size in range(self.per_page, 0, -1) if start % size == 0)
-            place = {"orderby": "id", "order": "asc", "page": start // size + 1}
-            try:
-                listing = self.sized(stream, size, **place, **params)
-            except NotNowError:
-                raise
-            except TransientSourceError as error:
-                if size > 1:
-                    self.smaller(size)
-                    continue
-                self.isolate(stream, start, error, **params, **place)
-                return Listing([], None, None, "poisoned"), 1
-            except SourceError as error:
-                # Half of WordPress's lists answer past their end with an error, half with an empty list.
-                if start and error.code in _PAST_THE_END:
-                    return Listing([], None, None), size
-                raise
-            self.fits(size)
-            return listing, size
+        """Return the page that begins at row ``start``, and how many records were asked for."""
+
+        def fit(most: int) -> int:
+            return next(size for size in range(most, 0, -1) if start % size == 0)
+
+        def place(size: int) -> dict[str, Any]:
+            return {"orderby": "id", "order": "asc", "page": start // size + 1}
+
+        try:
+            return self.fitting(stream, place, fit, **params)
+        except TransientSourceError as error:
+            self.isolate(stream, start, error, **params, **place(1))
+            return Listing([], None, None, "poisoned"), 1
+        except SourceError as error:
+            # Half of WordPress's lists answer past their end with an error, half with an empty list.
+            if start and error.code in _PAST_THE_END:
+                return Listing([], None, None), fit(self.per_page)
+            raise
 
     def modified_since(
         self, stream: Stream, since: datetime, overlap: timedelta = OVERLAP, **params: Any
@@ -202,8 +198,6 @@ class Crawler(Asker):
     def _modified_after(self, stream: Stream, cursor: str, order: str = "asc", **params: Any) -> tuple[Listing, int]:
         try:
             return self.fitting(stream, orderby="modified", order=order, modified_after=cursor, **params)
-        except NotNowError:
-            raise
         except TransientSourceError as error:
             if error.status is None or not self.answers(stream):
                 raise
@@ -253,8 +247,6 @@ class Crawler(Asker):
             include = {"include": ",".join(map(str, wanted)), "orderby": "id", **params}
             try:
                 listing = self.sized(stream, len(wanted), **include)
-            except NotNowError:
-                raise
             except TransientSourceError as error:
                 if len(wanted) == 1:
                     self.isolate(stream, wanted[0], error, **include)

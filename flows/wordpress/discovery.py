@@ -190,24 +190,25 @@ def _nothing(url: str, first: Answer | None, seen: list[str]) -> SourceError:
             f"{url} is blocked by {who} (HTTP {first.status}).",
             remedy="Ask the site's owner to admit your User-Agent (PRESSLAKE_USER_AGENT).", url=url, status=first.status,
         )  # fmt: skip
-    too_old = any("before 4.7" in entry for entry in seen)
-    if too_old:
-        error = BlockedSourceError(
-            f"{url} has no wp/v2 API: it is a WordPress before 4.7, or its API is cut down.",
-            remedy="Ingest an export (WXR) of the site.", url=url,
+    if any("before 4.7" in entry for entry in seen):
+        return _closed(
+            url, "has no wp/v2 API: it is a WordPress before 4.7, or its API is cut down.",
+            remedy="Ingest an export (WXR) of the site.",
         )  # fmt: skip
-        error.is_wordpress = True
-        return error
     if closed or is_wordpress:
-        why = closed or f"none of {len(seen)} places answers JSON"
-        error = BlockedSourceError(
-            f"{url} is a WordPress whose API is closed ({why}).",
-            remedy="Set PRESSLAKE_USER and PRESSLAKE_APP_PASSWORD, or ingest an export (WXR) of the site.", url=url,
+        return _closed(
+            url, f"is a WordPress whose API is closed ({closed or f'none of {len(seen)} places answers JSON'}).",
+            remedy="Set PRESSLAKE_USER and PRESSLAKE_APP_PASSWORD, or ingest an export (WXR) of the site.",
         )  # fmt: skip
-        error.is_wordpress = True
-        return error
     status = f" It answered HTTP {first.status}." if first is not None and first.status >= 400 else ""
     return BlockedSourceError(
         f"{url} is no WordPress site: no REST API in any of {len(seen)} places.{status}",
         remedy="Check the address; pages saved to disk can be ingested as files.", url=url,
     )  # fmt: skip
+
+
+def _closed(url: str, how: str, *, remedy: str) -> BlockedSourceError:
+    """Return the error for a WordPress whose API cannot be used, though its pages or feed may be."""
+    error = BlockedSourceError(f"{url} {how}", remedy=remedy, url=url)
+    error.is_wordpress = True
+    return error

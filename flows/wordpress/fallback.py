@@ -16,6 +16,7 @@ from lxml import etree
 
 from flows.batches import ahead, gathered
 from flows.pipeline import Pipeline
+from flows.readers.feeds import post_id
 from flows.readers.files import FEED_ITEM, HTML
 from flows.wordpress import sitemaps
 from flows.wordpress.api import WordPress
@@ -55,7 +56,7 @@ def ingest_closed(client: Client, pipeline: Pipeline, address: str, why: SourceE
     run.begin()
     addresses = sitemaps.addresses(client, base)
     # What was never read comes first, so that runs with a small budget get through the site in the end.
-    known = {bare_address(url) for url in known_urls(pipeline.lake.table("documents"), reader.site)}
+    known = _known(pipeline, reader.site)
     ordered = sorted(addresses, key=lambda entry: (bare_address(entry) in known, entry))
     reader.take(reader.pages(ordered) if addresses else reader.feed(), run)
     if not (run.counts.fetched or reader.stopped or reader.is_feed_unmodified):
@@ -82,13 +83,18 @@ def ingest_unlisted(api: WordPress, pipeline: Pipeline) -> bool:
     run = pipeline.stream(api.site, "sitemap")
     run.begin()
     run.expected = len(listed)
-    known = {bare_address(url) for url in known_urls(pipeline.lake.table("documents"), api.site)}
+    known = _known(pipeline, api.site)
     missing = sorted(address for address in listed if bare_address(address) not in known)
     reader = PageReader(api.client, pipeline, base, api.site)
     reader.take(reader.pages(missing, gone_is_gap=False), run)
     if reader.gone:
         run.reasons.append(f"{reader.gone} listed addresses are gone")
     return True
+
+
+def _known(pipeline: Pipeline, site: str) -> set[str]:
+    """Return the addresses of a site's documents, as ``bare_address`` compares them."""
+    return {bare_address(url) for url in known_urls(pipeline.lake.table("documents"), site)}
 
 
 class PageReader:
@@ -180,9 +186,8 @@ class PageReader:
                 return
             for item in fresh:
                 seen.add(_guid(item))
-                match = re.search(r"[?&](?:p|page_id)=(\d+)", _guid(item))
                 yield self._record(
-                    "post", match[1] if match else _guid(item), etree.tostring(item, encoding="utf-8"), "feed",
+                    "post", post_id(_guid(item)) or _guid(item), etree.tostring(item, encoding="utf-8"), "feed",
                     FEED_ITEM, answer.fetched_at, url=item.findtext("link"), etag=_lasting_etag(answer),
                 )  # fmt: skip
 

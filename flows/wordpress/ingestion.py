@@ -17,7 +17,7 @@ from flows.wordpress.doctor import login
 from flows.wordpress.intake import Intake
 from flows.wordpress.reconciliation import Reconciliation
 from flows.wordpress.streams import Stream, chosen, streams_of
-from schemas.errors import BlockedSourceError, SourceError, TransientSourceError
+from schemas.errors import BlockedSourceError, NotNowError, SourceError, TransientSourceError
 from warehouse.commit import watermark
 from warehouse.ledger import StreamRun
 
@@ -92,7 +92,7 @@ class SiteIngest:
                 if stream.table == "documents" and problems:
                     run.reasons.extend(problems)
                 self._ingest(stream, run)
-            except TransientSourceError as error:
+            except (TransientSourceError, NotNowError) as error:
                 run.incomplete("partial", str(error))
             except SourceError as error:
                 run.incomplete("blocked", str(error))

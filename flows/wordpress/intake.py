@@ -12,7 +12,7 @@ from flows.batches import Batch, Gone, ahead
 from flows.names import Missing
 from flows.pipeline import Pipeline
 from flows.readers.files import JSON
-from flows.rows.moments import naive, zone
+from flows.rows.moments import moment, naive, zone
 from flows.wordpress.api import WordPress
 from flows.wordpress.crawl import Crawler, Page, ParameterIgnored
 from flows.wordpress.streams import Stream
@@ -67,6 +67,10 @@ class Intake:
         """What stands for the zone in the site's settings; None when it does not tell. Summer time is no change."""
         name, offset = self._zone
         return name if name is not None else offset
+
+    def modified(self, value: Mapping[str, Any]) -> datetime | None:
+        """Return when a record was last modified, in UTC; None where it does not tell."""
+        return moment(value.get("modified_gmt"), value.get("modified"), self.zone)[0]
 
     def known(
         self, stream: Stream, ids: Iterable[int] | None = None, after: datetime | None = None

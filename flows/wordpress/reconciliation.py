@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flows.batches import Gone
-from flows.rows.moments import moment
 from flows.wordpress.api import Listing
 from flows.wordpress.intake import NEVER, Intake
 from flows.wordpress.streams import Stream
@@ -152,7 +151,7 @@ class Reconciliation:
             return False
         if id_ not in here:
             return True
-        stated, _ = moment(value.get("modified_gmt"), value.get("modified"), self.intake.zone)
+        stated = self.intake.modified(value)
         return stated is not None and stated != here[id_]
 
     def _is_sweep_due(self, stream: Stream) -> bool:

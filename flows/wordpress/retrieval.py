@@ -127,7 +127,7 @@ class Client:
                 failure = error
             # A plea to wait says nothing against the request, so it does not count as one of few tries.
             if attempt >= (self.settings.max_retries if failure.status == 429 else tries):
-                raise failure
+                raise _given_up(failure)
             self.retries[str(failure.status or "connection")] += 1
             self._back_off(url, attempt, failure.retry_after_s)
         raise AssertionError("unreachable")
@@ -268,8 +268,7 @@ class _NoAuth(requests.auth.AuthBase):
 
 
 def _failure(answer: Answer) -> TransientSourceError:
-    kind = NotNowError if answer.status == 429 else TransientSourceError
-    error = kind(
+    error = TransientSourceError(
         f"{answer.url} answered HTTP {answer.status}.",
         remedy="Try again later, or lower PRESSLAKE_REQUESTS_PER_S.",
         url=answer.url,
@@ -277,6 +276,13 @@ def _failure(answer: Answer) -> TransientSourceError:
     )
     error.retry_after_s = retry_after_s(answer.headers.get("Retry-After"), answer.fetched_at)
     return error
+
+
+def _given_up(failure: TransientSourceError) -> SourceError:
+    """Return what to raise after the last try: who still asks us to wait is left alone from now on."""
+    if failure.status != 429:
+        return failure
+    return NotNowError(failure.message, remedy=failure.remedy, url=failure.url, status=429)
 
 
 def retry_after_s(value: str | None, now: datetime) -> float | None:

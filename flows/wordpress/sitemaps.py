@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 
-from flows.readers.xmltext import clean
+from flows.readers.xmltext import clean, parse_leniently
 from flows.wordpress.retrieval import Answer, Client
 from schemas.errors import NotNowError, SourceError
 
@@ -66,11 +66,7 @@ def parsed(body: bytes) -> Any:
             body = gzip.decompress(body)
         except (OSError, EOFError, zlib.error):
             return None
-    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=True)
-    try:
-        tree = etree.fromstring(clean(body).encode(), parser)
-    except etree.XMLSyntaxError:
-        return None
+    tree = parse_leniently(clean(body))
     known = ("urlset", "sitemapindex", "rss", "feed")
     return tree if tree is not None and etree.QName(tree).localname in known else None
 
