@@ -49,19 +49,21 @@ class View:
     comments: dict[str, str]
 
 
-@cache
 def views() -> tuple[View, ...]:
     """Return the views shipped in ``warehouse/views``, by name."""
-    folder = files("warehouse") / "views"
-    sources = {e.name.removesuffix(".sql"): e.read_text() for e in folder.iterdir() if e.name.endswith(".sql")}
-    return tuple(parse_view(name, sql) for name, sql in sorted(sources.items()))
+    return shipped("views")
+
+
+def macros() -> tuple[View, ...]:
+    """Return the table macros shipped in ``warehouse/macros``; the first comment line is ``signature: sentence``."""
+    return shipped("macros")
 
 
 @cache
-def macros() -> tuple[View, ...]:
-    """Return the table macros shipped in ``warehouse/macros``; the first comment line is ``signature: sentence``."""
-    folder = files("warehouse") / "macros"
-    sources = {e.name.removesuffix(".sql"): e.read_text() for e in folder.iterdir() if e.name.endswith(".sql")}
+def shipped(folder: str) -> tuple[View, ...]:
+    """Return the SQL files of one folder of this package, by name."""
+    entries = (files("warehouse") / folder).iterdir()
+    sources = {e.name.removesuffix(".sql"): e.read_text() for e in entries if e.name.endswith(".sql")}
     return tuple(parse_view(name, sql) for name, sql in sorted(sources.items()))
 
 

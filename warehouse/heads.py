@@ -149,9 +149,9 @@ def public(
 
 def stated_counts(terms: DeltaTable, site: str, taxonomy: str) -> dict[str, int]:
     """Return term id → how many documents the site states for it, for the terms of a taxonomy that state it."""
-    where = among([site]) & (ds.field("taxonomy") == taxonomy)
-    found = dataset(terms).to_table(columns=["id", "documents_stated"], filter=where)
-    return {row["id"]: row["documents_stated"] for row in found.to_pylist() if row["documents_stated"] is not None}
+    rows = scan(terms, ("taxonomy", "id", "documents_stated"), [site], None).to_pylist()
+    stated = {row["id"]: row["documents_stated"] for row in rows if row["taxonomy"] == taxonomy}
+    return {id_: count for id_, count in stated.items() if count is not None}
 
 
 def members(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 import duckdb
 import pyarrow as pa
@@ -18,7 +16,7 @@ from schemas.errors import LakeError
 from schemas.keys import from_micros, public_count_id, watermark_id
 from schemas.tables import TABLES
 from warehouse import mirror
-from warehouse.catalog import View, attach, parse_view, published_files
+from warehouse.catalog import View, attach, published_files, shipped
 from warehouse.commit import mark
 from warehouse.heads import public
 from warehouse.lake import Lake, dataset, same_type, storage
@@ -38,14 +36,7 @@ class Finding:
 
 def checks() -> tuple[View, ...]:
     """Return the SQL checks shipped in ``warehouse/checks``; each selects the rows that break its promise."""
-    return _checks()
-
-
-@cache
-def _checks() -> tuple[View, ...]:
-    folder = files("warehouse") / "checks"
-    sources = {e.name.removesuffix(".sql"): e.read_text() for e in folder.iterdir() if e.name.endswith(".sql")}
-    return tuple(parse_view(name, sql) for name, sql in sorted(sources.items()))
+    return shipped("checks")
 
 
 def check(lake: Lake, *, deep: bool = True) -> Iterator[Finding]:

@@ -23,12 +23,12 @@ from deltalake.exceptions import CommitFailedError
 from schemas.errors import CommitConflict, UsageError
 from schemas.keys import bare_address, marks_of
 from schemas.tables import TABLES
-from warehouse import mirror
-from warehouse.catalog import publish, published_files
+from warehouse.catalog import publish
 from warehouse.commit import MAX_TRIES
 from warehouse.heads import public
 from warehouse.lake import Lake, dataset, guarded, storage, stored
 from warehouse.rewrite import data_files, replace_rows
+from warehouse.upkeep import vacuum_published
 
 # Younger unreferenced files may belong to a writer that has not committed yet.
 _ORPHAN_AGE_S = 3600.0
@@ -166,7 +166,8 @@ def purge(lake: Lake, keys: Keys) -> Proof:
     publish(lake)
     for name in TABLES:
         proof.deleted_files += _forget(lake, name)
-    proof.deleted_files += _forget_published(lake)
+    # What only earlier catalogs read, this machine's copies of removed files included.
+    proof.deleted_files += vacuum_published(lake, keep_days=0)
     for name, wanted in keys.items():
         if wanted:
             _prove(lake, name, wanted, proof)
@@ -253,19 +254,6 @@ def _forget(lake: Lake, name: str) -> int:
 
 def _is_data(entry: pafs.FileInfo) -> bool:
     return ".parquet" in entry.base_name and not entry.path.startswith("_delta_log/")
-
-
-def _forget_published(lake: Lake) -> int:
-    """Delete what only earlier catalogs read, this machine's copies of removed files included."""
-    folder, current = lake.local / "published", published_files(lake)
-    count = mirror.forget(lake, current, keep_days=0) + mirror.share(lake, current, keep_days=0)
-    if not folder.is_dir():
-        return count
-    for path in folder.iterdir():
-        if f"published/{path.name}" not in current:
-            path.unlink(missing_ok=True)
-            count += 1
-    return count
 
 
 def _prove(lake: Lake, name: str, wanted: set[Key], proof: Proof) -> None:

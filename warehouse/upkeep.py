@@ -25,6 +25,7 @@ from schemas.tables import TABLES
 from warehouse import mirror
 from warehouse.catalog import published_files
 from warehouse.lake import Lake, guarded, storage
+from warehouse.places import PUBLISHED
 from warehouse.rewrite import commit_rewrite, data_files, removal, write_files
 from warehouse.signatures import signed
 
@@ -80,11 +81,13 @@ def _groups(files: dict[str, int], due: Collection[str] = ()) -> Iterator[list[s
             partitions[path.rpartition("/")[0]].append(path)
     for paths in partitions.values():
         group: list[str] = []
+        size = 0
         for path in paths:
-            if group and sum(files[p] for p in group) + files[path] > TARGET_BYTES:
+            if group and size + files[path] > TARGET_BYTES:
                 yield group
-                group = []
+                group, size = [], 0
             group.append(path)
+            size += files[path]
         if len(group) > 1 or group[0] in due:
             yield group
 
@@ -119,7 +122,7 @@ def _read(table: DeltaTable, declared: Table, paths: list[str], bucket: str | No
 
 def _sorted(name: str, rows: pa.Table) -> pa.Table:
     order = _ORDER.get(name, TABLES[name].key)
-    keys = [(column, "ascending") for column in order if column in rows.schema.names]
+    keys = [(column, "ascending") for column in order]
     if name == "documents":
         # Later versions end first ones; kept apart, publishing finds them without reading the others.
         rows = rows.append_column("_later", pc.greater(rows.column("document_version"), 1))
@@ -163,19 +166,15 @@ def _strays(folder: Path) -> int:
 
 
 def vacuum_published(lake: Lake, keep_days: float) -> int:
-    """Remove files that only earlier catalogs read and that are older than ``keep_days``; return how many."""
-    folder, current = lake.local / "published", published_files(lake)
+    """Remove files that only earlier catalogs read and that are ``keep_days`` old; return how many. 0 removes all."""
+    folder, current = lake.local / PUBLISHED, published_files(lake)
     count = mirror.forget(lake, current, keep_days) + mirror.share(lake, current, keep_days)
     if not folder.is_dir():
         return count
     for path in folder.iterdir():
-        age = timedelta(seconds=time.time() - path.stat().st_mtime)
-        if f"published/{path.name}" not in current and age > timedelta(days=keep_days):
+        # Another machine's clock may have dated it ahead: nothing is younger than new.
+        age = timedelta(seconds=max(0.0, time.time() - path.stat().st_mtime))
+        if f"{PUBLISHED}/{path.name}" not in current and age >= timedelta(days=keep_days):
             path.unlink(missing_ok=True)
             count += 1
     return count
-
-
-def tables_of(lake: Lake) -> list[str]:
-    """Return the tables of a lake, in the order of their declaration."""
-    return [name for name in TABLES if lake.holds(name)]
