@@ -17,20 +17,19 @@ import fcntl
 import hashlib
 import json
 import os
-import select
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 
+from guard import LIFETIME_S, Processes, wait_for
 from wordpress_packages import (
     PATH,
     Tree,
@@ -50,7 +49,6 @@ PHP_FILES = Path(__file__).resolve().parent / "wordpress"
 # What the seed writes where an instance has its own port. Five digits, like every port the kernel hands out,
 # so that replacing it changes no length inside PHP-serialised values.
 SEED_HOST = "127.0.0.1:65535"
-LIFETIME_S = 2 * 3600
 
 
 def cache_directory() -> Path:
@@ -69,85 +67,7 @@ def _locked(cache: Path) -> Iterator[None]:
 # --- processes ---------------------------------------------------------------------------------------------
 
 
-class _Processes:
-    """Children in sessions of their own, and a guard that ends them if this process dies or takes too long.
-
-    A death signal set in the child would not do: it is tied to the thread that started the child, and the
-    workers of PHP's server do not inherit it.
-    """
-
-    def __init__(self, work: Path, lifetime_s: float = LIFETIME_S) -> None:
-        self.running: list[subprocess.Popen[bytes]] = []
-        self._guard = subprocess.Popen(
-            [sys.executable, "-S", str(Path(__file__).resolve()), str(os.getpid()), str(lifetime_s), str(work)],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-
-    def start(self, command: Sequence[str | Path], log: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
-        with open(log, "ab") as out:
-            process = subprocess.Popen(
-                list(map(str, command)), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
-                start_new_session=True,
-            )  # fmt: skip
-        self.running.append(process)
-        self._tell(f"+{process.pid}")
-        return process
-
-    def end(self, process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
-        for sign, patience in ((how, 5), (signal.SIGKILL, 15)):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, sign)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(patience)
-                break
-        with suppress(ProcessLookupError):  # workers that outlived their master
-            os.killpg(process.pid, signal.SIGKILL)
-        self.running.remove(process)
-        self._tell(f"-{process.pid}")
-
-    def close(self) -> None:
-        for process in reversed(self.running[:]):
-            # Interrupted, PHP's server waits for its workers; killed, it would leave them for init to reap.
-            self.end(process, signal.SIGINT if process.args[0].endswith("php") else signal.SIGKILL)  # type: ignore
-        if self._guard.stdin:
-            with suppress(OSError):
-                self._guard.stdin.close()
-        self._guard.wait(30)
-
-    def _tell(self, line: str) -> None:
-        assert self._guard.stdin is not None
-        self._guard.stdin.write(f"{line}\n".encode())
-        self._guard.stdin.flush()
-
-
-def _guard(parent: int, lifetime_s: float, work: Path, stdin: IO[bytes]) -> None:
-    """Runs in a process of its own: keeps the list of groups, ends them all once the parent is gone."""
-    groups: set[int] = set()
-    deadline = time.monotonic() + lifetime_s
-    while os.getppid() == parent and time.monotonic() < deadline:
-        if not select.select([stdin], [], [], 0.5)[0]:
-            continue
-        if not (line := stdin.readline()):
-            break
-        (groups.add if line[:1] == b"+" else groups.discard)(int(line[1:]))
-    for group in groups:
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
-    time.sleep(0.2 if groups else 0)
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def _wait_for(
-    what: str, ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 60
-) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{what} did not start: {log.read_text(errors='replace')[-2000:]}")
-        time.sleep(0.02)
-
-
-def _start_database(processes: _Processes, work: Path) -> subprocess.Popen[bytes]:
+def _start_database(processes: Processes, work: Path) -> subprocess.Popen[bytes]:
     import pymysql
 
     options = {
@@ -177,7 +97,7 @@ def _start_database(processes: _Processes, work: Path) -> subprocess.Popen[bytes
             return True
         return False
 
-    _wait_for("mariadbd", ready, process, log)
+    wait_for("mariadbd", ready, process, log)
     return process
 
 
@@ -232,7 +152,7 @@ def _snapshot(tree: Tree, cache: Path) -> Path:
         if old.stat().st_mtime < time.time() - 30 * 86400:
             shutil.rmtree(old, ignore_errors=True)
     work = _work_directory()
-    processes = _Processes(work)
+    processes = Processes(work)
     try:
         (work / "content" / "uploads").mkdir(parents=True)
         (work / "content" / "plugins").mkdir()
@@ -291,7 +211,7 @@ class WordPress:
         self.permalinks = permalinks
         self._tree, self._snapshot, self._owner = tree, snapshot, os.getpid()
         self._work = _work_directory()
-        self._processes = _Processes(self._work, lifetime_s)
+        self._processes = Processes(self._work, lifetime_s)
         atexit.register(self.stop)
         try:
             self._serve(port)
@@ -334,7 +254,7 @@ class WordPress:
             command = _php_command(self._work, "-S", self.site, "-t", self._tree.root, PHP_FILES / "router.php")
             server = self._processes.start(command, log, self._env)
             try:
-                _wait_for("php -S", lambda: b" started" in log.read_bytes(), server, log)
+                wait_for("php -S", lambda: b" started" in log.read_bytes(), server, log)
                 return
             except RuntimeError:  # the port was taken between the probe and now
                 self._processes.end(server)
@@ -447,7 +367,3 @@ class WordPress:
     def log(self) -> str:
         """The log of PHP's server: one line per request (`[200]: GET /…`), and PHP's own errors."""
         return (self._work / "php.log").read_text(errors="replace")
-
-
-if __name__ == "__main__":
-    _guard(int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), os.fdopen(0, "rb", buffering=0))
