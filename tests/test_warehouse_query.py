@@ -424,7 +424,7 @@ def test_an_endless_query_stops_when_interrupted(lake: Lake, endless: str) -> No
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     seconds, answer = done.stdout.splitlines()
-    assert float(seconds) < 20 and answer == "[[(1,)]]", done
+    assert float(seconds) < 10 and answer == "[[(1,)]]", done
 
 
 def test_a_result_left_behind_is_no_obstacle(connection: Any) -> None:
