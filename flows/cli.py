@@ -59,8 +59,12 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--where", metavar="SQL", help="only documents for which this holds, e.g. \"language = 'en'\"")
     export.add_argument("--format", choices=("jsonl", "csv", "parquet", "markdown"), required=True)
     export.add_argument("-o", "--output", metavar="PATH", required=True, help="file, or folder for markdown")
+    report = _command(commands, "report", "one page of charts about the lake, complete in itself")
+    report.add_argument("-o", "--output", metavar="FILE", required=True, help="the page, e.g. report.html")
     _command(commands, "publish", "rebuild the catalog of views")
     _upkeep(commands)
+    up = _command(commands, "up", "Prefect's server, UI, schedules and a worker on loopback, until Ctrl-C")
+    up.add_argument("--port", type=int, default=4200, metavar="N", help="port on 127.0.0.1 (default: 4200)")
     schema = _command(commands, "schema", "the data dictionary", lake=False)
     schema.add_argument("table", nargs="?", metavar="TABLE", help="one table (default: all)")
     schema.add_argument("--format", choices=("markdown", "json"), default="markdown", help="default: markdown")
@@ -191,12 +195,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"presslake: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("presslake: interrupted; what was committed stays.", file=sys.stderr)
-        return 130
+        return _interrupted()
+    except RuntimeError as error:
+        # How DuckDB (2.0) hands a Ctrl-C on.
+        if str(error) != "Query interrupted":
+            raise
+        return _interrupted()
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _interrupted() -> int:
+    print("presslake: interrupted; what was committed stays.", file=sys.stderr)
+    return 130
 
 
 if __name__ == "__main__":

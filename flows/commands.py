@@ -20,6 +20,23 @@ if TYPE_CHECKING:
 
 Command = Callable[[argparse.Namespace], int]
 
+_STATUS = """
+    WITH upcoming AS (SELECT unnest(?::VARCHAR[]) AS site, unnest(?::TIMESTAMPTZ[]) AS next_run_at),
+    failures AS (
+        SELECT site, max(finished_at) AS last_failure_at
+        FROM runs
+        WHERE state <> 'finished' OR completeness <> 'complete'
+        GROUP BY site
+    )
+    SELECT
+        site, documents, deleted, words, newest_published_at, last_run_at, completeness, reason, last_failure_at,
+        next_run_at
+    FROM sites
+    LEFT JOIN failures USING (site)
+    LEFT JOIN upcoming USING (site)
+    ORDER BY site
+"""
+
 
 def run(given: argparse.Namespace) -> int:
     """Run the command that was parsed and return its exit code."""
@@ -192,11 +209,12 @@ def _show(given: argparse.Namespace, sql: str, *parameters: Any) -> int:
 def _status(given: argparse.Namespace) -> int:
     if given.metrics is not None:
         return _write_metrics(given)
-    return _show(
-        given,
-        "SELECT site, documents, deleted, words, newest_published_at, last_run_at, completeness, reason FROM sites"
-        " ORDER BY site",
-    )
+    from pathlib import Path
+
+    from flows.upcoming import next_runs
+
+    upcoming = next_runs(Path.cwd())
+    return _show(given, _STATUS, list(upcoming), list(upcoming.values()))
 
 
 def _write_metrics(given: argparse.Namespace) -> int:
@@ -289,6 +307,14 @@ def _export(given: argparse.Namespace) -> int:
     return 0
 
 
+def _report(given: argparse.Namespace) -> int:
+    from flows.report.page import write_report
+
+    size = write_report(settings_of(given).lake, given.output)
+    print(f"report of {size / 1000:,.0f} kB written to {given.output}", file=sys.stderr)
+    return 0
+
+
 def _publish(given: argparse.Namespace) -> int:
     from warehouse.catalog import catalog_path, publish
 
@@ -297,6 +323,18 @@ def _publish(given: argparse.Namespace) -> int:
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     print(f"published {catalog_path(lake)} ({listed})")
     return 0
+
+
+def _up(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from flows.up import running
+
+    print("starting Prefect on loopback, about half a minute ...", file=sys.stderr)
+    with running(settings_of(given), Path.cwd(), given.port) as (up, names):
+        print(f"{up.address}  (deployed: {', '.join(names)}; Ctrl-C ends it, the next start goes on)", flush=True)
+        up.wait()
+    return 1
 
 
 def _schema(given: argparse.Namespace) -> int:
@@ -324,5 +362,5 @@ COMMANDS: dict[str, Command] = {
     "ingest": _ingest, "backfill": _backfill, "sync": _sync, "replay": _replay, "sql": _sql, "status": _status,
     "runs": _runs, "doctor": _doctor, "quarantine_list": _quarantine_list, "quarantine_show": _quarantine_show,
     "quarantine_replay": _quarantine_replay, "check": _upkeep, "maintain": _upkeep, "purge": _upkeep,
-    "publish": _publish, "export": _export, "schema": _schema,
+    "publish": _publish, "export": _export, "report": _report, "schema": _schema, "up": _up,
 }  # fmt: skip
