@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,12 @@ class GlobalLimits:
             rate_limit(name, strict=False)
 
 
+def artifact_key(of: str) -> str:
+    """Return the key of an artifact: the same for every run of the same name, so that the UI shows their history."""
+    words = re.sub(r"[^a-z0-9]+", "-", f"{flow_run.get_name() or 'run'} {of}".lower()).strip("-")
+    return f"presslake-{words[-200:]}"
+
+
 class Follower:
     """A watch that says one line for every batch and stream, and keeps a progress artifact while totals are known."""
 
@@ -73,7 +80,6 @@ class Follower:
         percent = round(100 * read / sum(run.expected or 0 for run in known), 1)
         said = f"{read} of {sum(run.expected or 0 for run in known)} records of {len(known)} streams begun"
         if self._artifact is None:
-            key = f"presslake-progress-{flow_run.get_id() or 'run'}"
-            self._artifact = create_progress_artifact(percent, key=key, description=said)  # type: ignore[assignment]
+            self._artifact = create_progress_artifact(percent, key=artifact_key("progress"), description=said)  # type: ignore[assignment]
         else:
             update_progress_artifact(self._artifact, percent, description=said)

@@ -10,16 +10,19 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
+import pyarrow.dataset as ds
+
 from flows.batches import ahead, gathered
 from flows.pipeline import Pipeline
 from flows.readers.files import FileOptions, read
 from flows.settings import Settings
+from flows.sharding import Shard
 from schemas.columns import Row
 from schemas.errors import PresslakeError, SourceError
 from schemas.keys import canonical_site
 from schemas.sources import Source
 from warehouse.catalog import catalog_path, publish
-from warehouse.lake import Lake
+from warehouse.lake import Lake, dataset
 from warehouse.ledger import StreamRun, new_run_id, record, summary
 from warehouse.underway import mend_ledger
 
@@ -37,6 +40,7 @@ class IngestRequest:
     until: datetime | None = None
     full: bool = False
     command: str = "ingest"
+    shard: Shard | None = None
 
 
 @dataclass
@@ -139,7 +143,10 @@ def ingest_source(
             lake, outcome.run_id, settings, command=request.command, source=source.given, watch=tracking.watch,
             gate=tracking.gate, since=request.since, until=request.until,
         )  # fmt: skip
+        failed = len(outcome.failures)
         perform(pipeline, outcome, partial(_source, pipeline, source, request))
+        if len(outcome.failures) > failed and not pipeline.streams:
+            _missed(pipeline, source, outcome.failures[-1][1])
 
     is_increment = source.kind == "wordpress" and request.command != "backfill"
     window = f" {request.since:%Y-%m-%d}" if request.since else ""
@@ -155,7 +162,7 @@ def published(lake: Lake, outcome: Outcome) -> Iterator[None]:
     except KeyboardInterrupt:
         outcome.interrupted = True
     finally:
-        if outcome.streams or not catalog_path(lake).exists():
+        if outcome.streams or outcome.failures or not catalog_path(lake).exists():
             with suppress(KeyboardInterrupt):
                 publish(lake)
 
@@ -198,10 +205,25 @@ def _ledger(pipeline: Pipeline, state: str, outcome: Outcome) -> None:
     outcome.rejections.extend(pipeline.rejected)
 
 
+def _missed(pipeline: Pipeline, source: Source, error: PresslakeError) -> None:
+    """Enter a site that did not even begin, if it is one that is meant to be here: a mistyped address is not."""
+    if source.kind != "wordpress":
+        return
+    site = canonical_site(source.address)
+    known = dataset(pipeline.lake.table("runs")).count_rows(filter=ds.field("site") == site)
+    if known or pipeline.command == "sync":
+        run = StreamRun(pipeline.run_id, site, "site", pipeline.command, pipeline.source)
+        run.incomplete("blocked", str(error))
+        record(pipeline.lake, [run.finish({}, "failed")])
+
+
 def _files(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
     options = FileOptions(request.site, pipeline.settings.max_file_bytes)
     settings = pipeline.settings
-    batches = gathered(read(source, options), most=settings.batch_records, most_bytes=settings.batch_bytes)
+    records = read(source, options)
+    if request.shard is not None:
+        records = filter(request.shard.holds, records)
+    batches = gathered(records, most=settings.batch_records, most_bytes=settings.batch_bytes)
     for batch in ahead(batches, depth=1):
         pipeline.process(batch)
     left_out = ", ".join(f"{count} {what}" for what, count in sorted(options.left_out.items()))

@@ -148,10 +148,13 @@ class Pipeline:
         )
         fresh: list[RawRecord] = []
         unchanged: list[RawRecord] = []
+        # Where a batch has several states of a document, the last of them stands, as it did the first time.
+        states = Counter((r.site, r.kind, r.id) for r in records)
         for record in records:
             head = heads.get((record.site, record.kind, record.id)) if record.table == "documents" else None
             same = (
                 head is not None
+                and states[record.site, record.kind, record.id] == 1
                 and head["_raw_sha256"] == record.sha256
                 and head["deleted_at"] is None
                 and fidelity(record.source) <= fidelity(head["source"])

@@ -24,6 +24,7 @@ from flows.readers.files import JSON, WXR_HEADER, WXR_ITEM, read_piece
 from flows.readers.payload import decode
 from flows.rows.entities import table_of
 from flows.settings import Settings
+from flows.sharding import Shard
 from schemas.columns import Row
 from schemas.errors import RecordError, UsageError
 from schemas.records import RawRecord, Rejection
@@ -63,6 +64,29 @@ def _renew(
 ) -> None:
     pipeline = Pipeline(lake, outcome.run_id, settings, command="replay", source="raw", watch=watch, renews=True)
     perform(pipeline, outcome, partial(_site, pipeline, site, since))
+
+
+def replay_shard(settings: Settings, site: str | None, since: datetime | None, shard: Shard, outcome: Outcome) -> None:
+    """Extract a part of the lake again as a part of the run of ``outcome``; publishing is left to the caller.
+
+    Raises:
+        LakeError: the lake cannot be read or written; what was committed stays.
+    """
+    lake = Lake.open(settings.lake)
+    for name in sites(lake) if site is None else [site]:
+        pipeline = Pipeline(lake, outcome.run_id, settings, command="replay", source="raw", renews=True)
+        perform(pipeline, outcome, partial(_part, pipeline, name, since, shard))
+
+
+def _part(pipeline: Pipeline, site: str, since: datetime | None, shard: Shard) -> None:
+    lake, made = pipeline.lake, origins(pipeline.lake, site)
+    documents, hashes = (None, made.named) if shard.names else (made.documents, made.comments)
+    records = _records(_Contexts(lake, site), raw_rows(lake, site, documents, hashes, since))
+    # That a record made a document is known here; by itself it may look like one of an entity.
+    chosen = records if shard.names else filter(shard.holds, records)
+    _take(pipeline, _Streams(Counter()), chosen)
+    for run in pipeline.streams.values():
+        run.expected = run.counts.fetched
 
 
 def _opened(settings: Settings) -> Lake:

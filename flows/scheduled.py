@@ -30,18 +30,28 @@ def _run_name() -> str:
 
 
 @flow(name="sync", flow_run_name=_run_name, **HOOKS)
-def sync(only: str | None = None, lake: str | None = None, workers: int | None = None) -> dict[str, Any]:
+def sync(
+    only: str | None = None, leave_scheduled: bool = False, lake: str | None = None, workers: int | None = None
+) -> dict[str, Any]:
     """Read every source in presslake.toml: what is new and what changed.
 
     Args:
         only: Only this source, as written in the file or by its site.
+        leave_scheduled: Leave out the sources that have a schedule of their own.
         lake: The lake's path or URL; default from PRESSLAKE_LAKE or presslake.toml.
         workers: Processes that extract text.
 
     Returns:
         The same object that ``presslake sync --json`` prints.
     """
-    return report(sync_job(Settings.load(lake=absolute(lake), workers=workers), only, tracking()))
+    return report(
+        sync_job(
+            Settings.load(lake=absolute(lake), workers=workers),
+            only,
+            tracking(again=False),
+            leave_scheduled=leave_scheduled,
+        )
+    )
 
 
 @flow(name="backfill", flow_run_name=_run_name, **HOOKS)

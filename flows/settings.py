@@ -60,6 +60,8 @@ class Settings:
         24.0, "How often all ids of a site are compared even if nothing seems to have changed."
     )
     rescan_days: float = _setting(30.0, "How often a site is read in full even if nothing seems to have changed.")
+    alert_url: str = _setting("", "Where `presslake up` sends alerts: a webhook that takes JSON.")
+    stale_hours: float = _setting(26.0, "Hours without a complete run after which a site is told to be stale.")
     verify_tls: bool = _setting(True, "Whether certificates are checked.")
 
     @property

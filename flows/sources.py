@@ -24,7 +24,7 @@ from schemas.errors import UsageError
 from schemas.keys import canonical_site
 from schemas.sources import Source
 
-_NOT_PER_SOURCE = {"lake", "workers", "batch_records", "batch_bytes"}
+_NOT_PER_SOURCE = {"lake", "workers", "batch_records", "batch_bytes", "alert_url", "stale_hours"}
 _OWN = ("kinds", "site", "schedule")
 
 
@@ -43,10 +43,15 @@ class Entry:
         """Return the settings in force for this source."""
         return replace(settings, **self.settings)
 
+    @property
+    def own(self) -> str | None:
+        """The name of its site in the lake; None for files that were given none."""
+        return canonical_site(self.source.address) if self.source.kind == "wordpress" else self.site
+
     def is_meant(self, name: str) -> bool:
         """Tell whether ``name`` means this source: as written, by its site, or by its given site name."""
-        own = canonical_site(self.source.address) if self.source.kind == "wordpress" else self.site
-        return name in (self.source.given, own) or (self.source.kind == "wordpress" and canonical_site(name) == own)
+        is_site = self.source.kind == "wordpress"
+        return name in (self.source.given, self.own) or (is_site and canonical_site(name) == self.own)
 
 
 def load(folder: Path | None = None, only: str | None = None) -> list[Entry]:

@@ -6,20 +6,11 @@ import shlex
 from collections import Counter
 
 from flows.jobs import Outcome
-from schemas.columns import Row
+from schemas.keys import canonical_site
 
 _COLUMNS = (
-    "site",
-    "stream",
-    "fetched",
-    "new",
-    "changed",
-    "unchanged",
-    "rejected",
-    "deleted",
-    "expected",
-    "completeness",
-)
+    "site", "stream", "completeness", "expected", "fetched", "new", "changed", "unchanged", "rejected", "deleted",
+)  # fmt: skip
 
 
 def markdown_summary(outcome: Outcome) -> str:
@@ -48,12 +39,15 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def worst(streams: list[Row]) -> list[tuple[str, str, str]]:
-    """Return each site with the completeness of its worst stream, and why."""
+def standings(outcome: Outcome) -> list[tuple[str, str, str]]:
+    """Return how each site stands: complete, partial or blocked by its worst stream, or failed; and why."""
     ranks = ("complete", "partial", "blocked")
     sites: dict[str, tuple[str, list[str]]] = {}
-    for row in streams:
+    for row in outcome.streams:
         completeness, reasons = sites.get(row["site"], ("complete", []))
         reasons += [f"{row['stream']}: {row['reason']}"] if row["completeness"] != "complete" else []
         sites[row["site"]] = (max(completeness, row["completeness"], key=ranks.index), reasons)
-    return [(site, completeness, "; ".join(reasons)) for site, (completeness, reasons) in sites.items()]
+    for source, error in outcome.failures:
+        site = canonical_site(source) if "://" in source else source
+        sites[site] = ("failed", [*sites.get(site, ("", []))[1], str(error)])
+    return [(site, standing, "; ".join(reasons)) for site, (standing, reasons) in sites.items()]

@@ -16,14 +16,18 @@ def sync(
     only: str | None = None,
     tracking: Tracking = UNTRACKED,
     folder: Path | None = None,
+    *,
+    leave_scheduled: bool = False,
 ) -> Outcome:
     """Ingest every source (or the one called ``only``) with its own settings, and publish once behind them.
+
+    ``leave_scheduled``: without the sources that have a schedule of their own.
 
     Raises:
         UsageError: the file or an entry makes no sense; nothing was started.
         LakeError: the lake cannot be written; what was committed stays.
     """
-    entries = load(folder, only)
+    entries = [entry for entry in load(folder, only) if not (leave_scheduled and entry.schedule)]
     lake = Lake.open(settings.lake, create=True)
     outcome = Outcome(new_run_id(), lake.root)
     with published(lake, outcome):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,11 @@ from prefect.client.schemas.objects import State
 from prefect.concurrency.sync import concurrency
 from prefect.events import emit_event
 from prefect.exceptions import ObjectAlreadyExists
-from prefect.runtime import flow_run
 
-from flows.following import Follower, GlobalLimits
+from flows.following import Follower, GlobalLimits, artifact_key
 from flows.jobs import Outcome, Tracking
 from flows.settings import Settings
-from flows.summaries import markdown_summary, worst
+from flows.summaries import markdown_summary, standings
 from schemas.errors import PresslakeError, SourceError, TransientSourceError
 from warehouse.catalog import publish
 from warehouse.lake import Lake
@@ -32,9 +32,14 @@ RETRY_AFTER_S = [60.0, 300.0]
 _LEASE_S = 90.0
 
 
-def tracking() -> Tracking:
-    """Return what ties a job to the flow run it is called in."""
-    return Tracking(watch=Follower(get_run_logger()), gate=GlobalLimits(), part=part)
+def tracking(*, again: bool = True) -> Tracking:
+    """Return what ties a job to the flow run it is called in.
+
+    ``again``: try a part again when its site does not answer; needless where a schedule does so anyway.
+    """
+    return Tracking(
+        watch=Follower(get_run_logger()), gate=GlobalLimits(), part=part if again else partial(part, tries=1)
+    )
 
 
 def _may_pass(task: Any, run: Any, state: State[Any]) -> bool:
@@ -42,10 +47,11 @@ def _may_pass(task: Any, run: Any, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), TransientSourceError)
 
 
-@task(name="part", task_run_name="{title}", retries=len(RETRY_AFTER_S), retry_delay_seconds=RETRY_AFTER_S,
-      retry_condition_fn=_may_pass, cache_policy=NO_CACHE)  # fmt: skip
-def _part(title: str, outcome: Outcome, read: Callable[[], None], alone: str | None) -> str:
-    failed = len(outcome.failures)
+@task(name="part", task_run_name="{title}", retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=_may_pass,
+      cache_policy=NO_CACHE)  # fmt: skip
+def _part(title: str, outcome: Outcome, read: Callable[[], None], alone: str | None, failed: int) -> str:
+    # What an earlier try said of this part counts no more.
+    del outcome.failures[failed:]
     if alone is None:
         read()
     else:
@@ -54,16 +60,20 @@ def _part(title: str, outcome: Outcome, read: Callable[[], None], alone: str | N
             read()
     if len(outcome.failures) > failed:
         # The task fails, so that it is seen, and tried again if that may help.
-        raise outcome.failures.pop()[1]
+        raise outcome.failures[-1][1]
     return f"{len(outcome.streams)} streams so far"
 
 
-def part(title: str, outcome: Outcome, read: Callable[[], None], alone: str | None = None) -> None:
+def part(
+    title: str,
+    outcome: Outcome,
+    read: Callable[[], None],
+    alone: str | None = None,
+    tries: int = 1 + len(RETRY_AFTER_S),
+) -> None:
     """Do a part of a run as a task of its own; one that fails is an entry in the outcome, not the end of the run."""
-    try:
-        _part(title, outcome, read, alone)
-    except SourceError as error:
-        outcome.failures.append((title, error))
+    with suppress(SourceError):
+        _part.with_options(retries=tries - 1)(title, outcome, read, alone, len(outcome.failures))
 
 
 def _turn(site: str) -> str:
@@ -77,13 +87,13 @@ def _turn(site: str) -> str:
 def summarise(outcome: Outcome) -> Outcome:
     """Leave the run's summary as an artifact, tell automations how each site stands, and hand the outcome on."""
     create_markdown_artifact(
-        key=f"presslake-{flow_run.get_id() or 'run'}",
+        key=artifact_key("summary"),
         markdown=markdown_summary(outcome),
         description="What the run did",
     )
-    for site, completeness, reason in worst(outcome.streams):
+    for site, standing, reason in standings(outcome):
         emit_event(
-            f"presslake.site.{completeness}",
+            f"presslake.site.{standing}",
             resource={"prefect.resource.id": f"presslake.site.{site}", "prefect.resource.name": site},
             payload={"run_id": outcome.run_id, "reason": reason},
         )

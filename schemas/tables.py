@@ -320,7 +320,8 @@ RUNS = Table(
         text("site", "Site.", required=True, narrow=True),
         text(
             "stream",
-            "posts, pages, media, authors, comments, a taxonomy or custom type's rest_base, or files.",
+            "posts, pages, media, authors, comments, a taxonomy or custom type's rest_base, files; or site, where a known "
+            "site could not be read at all.",
             required=True,
             narrow=True,
         ),

@@ -15,6 +15,8 @@ from warehouse.lake import Lake
 ROOT = Path(__file__).resolve().parents[1]
 # A run started in the background inherits an ignored SIGINT, and so would every command the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Servers of tests report to nobody, however the tests are started.
+os.environ.update(DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false")
 
 
 @pytest.fixture(autouse=True)

@@ -227,3 +227,12 @@ def test_entities_of_the_same_file_give_posts_their_names(tmp_path: Path) -> Non
     objects = [post(1, author=3, categories=[2]), author, term]
     assert ingested(tmp_path, write(tmp_path / "in" / "all.json", json.dumps(objects).encode())).exit_code == 0
     assert rows(tmp_path, "SELECT authors[1].name, terms[1].name FROM documents") == [("Mina", "Boats")]
+
+
+def test_a_file_with_two_states_of_a_document_is_the_same_at_every_reading(tmp_path: Path) -> None:
+    states = [post(1), post(2), post(1, title={"rendered": "Later"})]
+    (tmp_path / "posts.ndjson").write_text("\n".join(map(json.dumps, states)))
+    for _ in range(3):
+        outcome = ingested(tmp_path, tmp_path / "posts.ndjson")
+    assert [(row["changed"], row["unchanged"]) for row in outcome.streams] == [(0, 3)]
+    assert rows(tmp_path, "SELECT id, title FROM documents ORDER BY id") == [("1", "Later"), ("2", "Post 2")]

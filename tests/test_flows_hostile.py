@@ -77,7 +77,7 @@ def test_a_hostile_document_holds_no_interrupt_up(tmp_path: Path, ending: signal
         ingest(tmp_path / "in", tmp_path / "L"), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, start_new_session=True,
     )  # fmt: skip
-    while not _workers(process.pid):
+    while not alive(process.pid):
         assert process.poll() is None
         time.sleep(0.1)
     time.sleep(1)
@@ -87,12 +87,12 @@ def test_a_hostile_document_holds_no_interrupt_up(tmp_path: Path, ending: signal
     assert process.returncode == 130
     assert time.monotonic() - began < 5
     deadline = time.monotonic() + 5
-    while _workers(process.pid) and time.monotonic() < deadline:
+    while alive(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _workers(process.pid)
+    assert not alive(process.pid)
 
 
-def _workers(session: int) -> list[int]:
+def alive(session: int) -> list[int]:
     """Return the processes of the session that are alive, besides its first."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -47,7 +47,7 @@ def test_the_flow_ingests_and_leaves_an_artifact(prefect_api: str, tmp_path: Pat
         run = client.read_flow_run(state.state_details.flow_run_id)
         artifacts = client.read_artifacts()
     assert run.name == f"ingest {tmp_path / 'notes'}"
-    assert any("| notes | files | 1 | 1 |" in str(artifact.data) for artifact in artifacts)
+    assert any("| notes | files | complete | 1 | 1 | 1 |" in str(artifact.data) for artifact in artifacts)
 
     again = ingest([str(tmp_path / "notes")], lake=lake, workers=1)
     assert again["streams"][0]["unchanged"] == 1

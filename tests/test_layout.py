@@ -17,9 +17,9 @@ ALLOWED = {
     "warehouse": {"pyarrow", "deltalake", "duckdb"},
 }
 # The last holds what the others share.
-ENTRY_FILES = ("ingest", "publish", "scheduled", "tracked")
-# What flow runs hand to the jobs that they wrap.
-BESIDE_THEM = ("following",)
+ENTRY_FILES = ("ingest", "publish", "scheduled", "bulk", "tracked")
+# What flow runs hand to the jobs that they wrap; what a server is told.
+BESIDE_THEM = ("following", "alerts")
 
 
 def _modules(floor: str) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from warehouse.catalog import publish
 from warehouse.commit import commit_documents
 from warehouse.integrity import check
 from warehouse.lake import Lake
+from warehouse.ledger import StreamRun, new_run_id, record
 from warehouse.upkeep import compact
 
 RELEASES = Path(__file__).parent / "lakes_of_releases"
@@ -57,6 +59,19 @@ def test_an_older_lake_is_written_to(old: str, tmp_path: Path) -> None:
     publish(lake)
     assert len(query(old, "SELECT * FROM documents")) == 5
     assert not [finding for finding in check(lake) if finding.broken]
+
+
+def test_a_column_may_be_described_in_other_words(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(TABLES):
+        columns = tuple(
+            replace(column, description=f"{column.description} In short.") for column in TABLES[name].columns
+        )
+        monkeypatch.setitem(TABLES, name, replace(TABLES[name], columns=columns, _schema=[]))
+    lake = Lake.open(lake.root, create=True)
+    commit_documents(lake, table(row(1)))
+    record(lake, [StreamRun(new_run_id(), "a.example", "posts", "ingest", "a.example").finish({"runs": 1})])
+    publish(lake)
+    assert len(query(lake.root, "SELECT * FROM documents")) == len(query(lake.root, "SELECT * FROM runs")) == 1
 
 
 def test_a_version_that_was_released_has_its_lake() -> None:

@@ -254,9 +254,11 @@ def _optimistic(lake: Lake, name: str, plan: Plan, write: Write | None = None) -
 
 
 def _append(table: DeltaTable, declared: Table, data: pa.Table, transactions: list[Transaction]) -> None:
+    # Without the descriptions: the stored table keeps its own, and the engine refuses others (deltalake 1.6).
+    bare = pa.schema([column.remove_metadata() for column in declared.schema()])
     write_deltalake(
         table,
-        data.cast(declared.schema()),
+        data.cast(bare),
         mode="append",
         commit_properties=CommitProperties(app_transactions=transactions),
         writer_properties=_writer(declared),

@@ -1,0 +1,136 @@
+"""Ctrl-C and a service manager's stop: every long command ends soon, says so, and leaves a lake that holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from breakable_server import BreakableServer
+from localinputs import post
+from test_flows_cli import ROOT, presslake
+from test_flows_hostile import alive
+
+POSTS = 4000
+# A stop is not measured here; it must only not wait for what is under way (an answer takes 60 s below).
+SOON_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Enough to read for a while."""
+    folder = tmp_path_factory.mktemp("inputs")
+    text = "<p>" + "A sentence about the harbour and its boats. " * 60 + "</p>"
+    with (folder / "posts.ndjson").open("w") as file:
+        for number in range(1, POSTS + 1):
+            file.write(json.dumps(post(number, content={"rendered": text * 3})) + "\n")
+    return folder
+
+
+@pytest.fixture
+def slow(breakable: BreakableServer, tmp_path: Path) -> BreakableServer:
+    """A site that answers its first pages, and then takes a minute."""
+    site = breakable.site()
+    site.fill(posts=60)
+    answered, reply = [0], site.reply
+
+    def stalling(*given: object, **more: object) -> object:
+        answered[0] += 1
+        if answered[0] > 12:
+            time.sleep(60)
+        return reply(*given, **more)  # type: ignore[arg-type]
+
+    site.reply = stalling  # type: ignore[method-assign, assignment]
+    (tmp_path / "presslake.toml").write_text(f'[sources]\n"{breakable.url}" = {{ per_page = 5 }}\n')
+    return breakable
+
+
+def stopped(folder: Path, how: signal.Signals, is_at_work: Callable[[int], bool], *command: str) -> str:
+    """Start a command, stop it once it is at work, and return what it said; all its processes must be gone."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PRESSLAKE_BATCH_RECORDS": "200", "PRESSLAKE_PER_PAGE": "5"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *command], cwd=folder, env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    limit = time.monotonic() + 120
+    while not is_at_work(process.pid):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    # An engine that is stopped while it is being imported ends by the signal itself: a shell's 130, too.
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.send_signal(how)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert time.monotonic() - began < SOON_S
+    while alive(process.pid):
+        assert time.monotonic() - began < SOON_S
+        time.sleep(0.05)
+    assert "Traceback" not in said, said
+    return said
+
+
+def holds(folder: Path) -> int:
+    """Return how many documents the lake has, after proving it."""
+    done = presslake("check", "--lake", folder / "L")
+    assert done.returncode == 0, done.stdout + done.stderr
+    counted = presslake("sql", "select count(*) as n from documents", "--lake", folder / "L", "--format", "json")
+    return int(json.loads(counted.stdout)[0]["n"])
+
+
+def committed(folder: Path, table: str, least: int = 2) -> Callable[[int], bool]:
+    """Tell when a table of the lake has so many commits."""
+    return lambda _: len(list((folder / "L" / table / "_delta_log").glob("*.json"))) > least
+
+
+def has_loaded_an_engine(pid: int) -> bool:
+    """Tell when a command has come as far as the lake (Linux: proc(5))."""
+    mapped = Path(f"/proc/{pid}/maps").read_text()
+    return "duckdb" in mapped or "deltalake" in mapped
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_files(inputs: Path, tmp_path: Path, how: signal.Signals) -> None:
+    stopped(tmp_path, how, committed(tmp_path, "documents"), "ingest", str(inputs), "--lake", "L")
+    before = holds(tmp_path)
+    assert 0 < before < POSTS
+    assert presslake("ingest", inputs, "--lake", tmp_path / "L").returncode == 0
+    assert holds(tmp_path) == POSTS
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", [
+    ("ingest", "URL"), ("sync",),
+    ("backfill", "URL", "--since", "2020-01-01", "--until", "2030-01-01", "--window", "year"),
+    ("backfill", "URL", "--since", "2020-01-01", "--until", "2030-01-01", "--window", "year", "--workers", "2"),
+], ids=("ingest", "sync", "backfill", "backfill side by side"))  # fmt: skip
+def test_a_site_that_makes_us_wait(slow: BreakableServer, tmp_path: Path, command: tuple[str, ...],
+                                   how: signal.Signals) -> None:  # fmt: skip
+    given = [slow.url if word == "URL" else word for word in command]
+    asked = len(slow.asked)
+    stopped(tmp_path, how, lambda _: len(slow.asked) > asked + 12, *given, "--lake", "L")
+    holds(tmp_path)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", [("replay",), ("maintain",), ("check",), ("report", "-o", "r.html"),
+                                     ("export", "--format", "jsonl", "-o", "x.jsonl")], ids=lambda c: c[0])  # fmt: skip
+def test_what_works_on_a_lake(full: Path, tmp_path: Path, command: tuple[str, ...], how: signal.Signals) -> None:
+    stopped(full, how, has_loaded_an_engine, *command, "--lake", "L")
+    assert holds(full) == POSTS
+    assert not (full / "r.html").exists() and not (full / "x.jsonl").exists()
+
+
+@pytest.fixture(scope="module")
+def full(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a lake ``L`` that holds it all."""
+    folder = tmp_path_factory.mktemp("full")
+    assert presslake("ingest", inputs, "--lake", folder / "L").returncode == 0
+    return folder
