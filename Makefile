@@ -53,8 +53,10 @@ format: $(READY) ## Format and sort imports
 bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m benchmarks
 
-docs: $(READY) ## Write the data dictionary into docs/
-	$(BIN)/presslake schema > docs/dictionary.md
+docs: $(READY) ## Write the references into docs/ and build the docs site into site/
+	@$(BIN)/presslake schema > docs/dictionary.md
+	@$(BIN)/python docs/reference.py
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs site && echo "site/index.html"
 
 lock: $(READY) ## Resolve the dependencies again (hashes, no addresses)
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --extra dask --group dev pyproject.toml -o $(LOCK)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flows.settings import VERSION
+from warehouse.places import KEEP_DAYS
 
 FORMATS = ("table", "csv", "json", "jsonl", "markdown", "parquet")
 EXIT_CODES = """exit codes:
@@ -139,9 +140,9 @@ def _upkeep(commands: Any) -> None:
     maintain.add_argument(
         "--keep-days",
         type=float,
-        default=7.0,
+        default=KEEP_DAYS,
         metavar="N",
-        help="catalogs opened since then find all files (default: 7)",
+        help=f"catalogs opened since then find all files (default: {KEEP_DAYS:g})",
     )
     _json(maintain)
     purge = _command(commands, "purge", "takedown: remove a site, an article or an author for good, and prove it")

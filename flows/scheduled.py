@@ -21,6 +21,7 @@ from flows.tracked import HOOKS, absolute, report, tracking
 from flows.upkeep import maintain as maintain_job
 from schemas.errors import UsageError
 from schemas.sources import parse_time
+from warehouse.places import KEEP_DAYS
 
 
 def _run_name() -> str:
@@ -113,7 +114,7 @@ def replay(
 
 @flow(name="maintain", **HOOKS)
 def maintain(
-    lake: str | None = None, compact: bool = True, vacuum: bool = True, keep_days: float = 7.0
+    lake: str | None = None, compact: bool = True, vacuum: bool = True, keep_days: float = KEEP_DAYS
 ) -> list[dict[str, Any]]:
     """Merge small files, shorten the logs, publish, and remove what nobody reads any more.
 

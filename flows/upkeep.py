@@ -10,13 +10,12 @@ from schemas.errors import UsageError
 from schemas.tables import TABLES
 from warehouse.catalog import publish
 from warehouse.lake import Lake
+from warehouse.places import KEEP_DAYS
 from warehouse.rewrite import data_files
 from warehouse.underway import mend_ledger
 from warehouse.upkeep import Upkeep, compact, shorten_log, vacuum, vacuum_published
 
 log = logging.getLogger(__name__)
-
-KEEP_DAYS = 7.0
 
 
 def maintain(

@@ -25,11 +25,10 @@ from deltalake.exceptions import DeltaError
 from schemas.errors import LakeError
 from schemas.tables import TABLES
 from warehouse.lake import Lake, guarded, storage, stored
-from warehouse.places import CATALOG, PUBLISHED
+from warehouse.places import CATALOG, KEEP_DAYS, PUBLISHED
 from warehouse.rewrite import data_files
 from warehouse.stores import OPTIONS, StoreHandler, cause
 
-KEEP_DAYS = 7.0
 _AT_A_TIME = 8
 _PIECE = 8 * 1024 * 1024
 

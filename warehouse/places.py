@@ -8,6 +8,8 @@ from pathlib import Path
 
 CATALOG = "catalog.duckdb"
 PUBLISHED = "published"
+KEEP_DAYS = 7.0
+"""How long files stay that nothing new names: catalogs opened since then find all of theirs."""
 
 
 def is_remote(root: str) -> bool:
