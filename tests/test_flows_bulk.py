@@ -11,7 +11,6 @@ import pytest
 from lakes import ingested, query
 from localinputs import post
 from test_flows_cli import ROOT, presslake
-from test_flows_ingest import prefect_api as prefect_api
 
 from flows.readers.files import FileOptions, read
 from flows.settings import Settings

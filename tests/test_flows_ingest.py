@@ -1,4 +1,4 @@
-"""The flows run for real under Prefect: a server of the test harness, once for this file."""
+"""The flows run for real under Prefect: a server of the test harness."""
 
 from __future__ import annotations
 
@@ -6,27 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from breakable_server import BreakableServer
+from breakable_server import Asked, BreakableServer
 from lakes import query
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real Prefect API with an empty database."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-    from prefect.testing.utilities import prefect_test_harness
-
-    with (
-        prefect_test_harness(server_startup_timeout=180),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield PREFECT_API_URL.value()
 
 
 @pytest.mark.timeout(300)
@@ -134,3 +120,52 @@ def test_an_api_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--no-track" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.timeout(300)
+def test_a_site_that_does_not_answer_is_tried_again(
+    prefect_api: str, breakable: BreakableServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from breakable_server import Reply
+
+    from flows import tracked
+    from flows.ingest import ingest
+
+    monkeypatch.setattr(tracked._part, "retry_delay_seconds", [0, 0])
+    monkeypatch.setenv("PRESSLAKE_MAX_RETRIES", "0")
+    site = breakable.site()
+    site.fill(posts=3)
+    reply, asked = site.reply, list[object]()
+
+    def down_at_first(request: Asked) -> Reply:
+        asked.append(request)
+        return Reply(503, b"Briefly unavailable") if len(asked) <= 2 else reply(request)
+
+    site.reply = down_at_first  # type: ignore[method-assign]
+    result = ingest([breakable.url], lake=str(tmp_path / "lake"))
+    assert result["exit"] == 0 and not result["failures"] and len(asked) > 2
+    # What a site refuses is not asked for again.
+    asked.clear()
+    site.reply = lambda request: (asked.append(request), Reply(403, b"<h1>No</h1>"))[1]  # type: ignore[method-assign]
+    state = ingest([breakable.url], lake=str(tmp_path / "lake"), return_state=True)
+    once = len(asked)
+    assert state.is_failed()
+    site.reply = lambda request: (asked.append(request), Reply(503, b"Gone for long"))[1]  # type: ignore[method-assign]
+    asked.clear()
+    assert ingest([breakable.url], lake=str(tmp_path / "lake"), return_state=True).is_failed()
+    assert len(asked) >= 3 and once < 40
+
+
+@pytest.mark.timeout(300)
+def test_runs_of_one_site_wait_for_each_other(prefect_api: str, breakable: BreakableServer, tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from flows.ingest import ingest
+
+    breakable.site().fill(posts=30)
+    lake = str(tmp_path / "lake")
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: ingest([breakable.url], lake=lake, full=True), range(2)))
+    assert [run["exit"] for run in runs] == [0, 0]
+    times = query(lake, "SELECT run_id, min(started_at) AS a, max(finished_at) AS b FROM runs GROUP BY 1 ORDER BY a")
+    assert len(times) == 2 and times[0]["b"] <= times[1]["a"]
