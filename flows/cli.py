@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _backfill(commands)
     sync = _command(commands, "sync", "read every source in presslake.toml")
     sync.add_argument("--only", metavar="SITE", help="only this source")
+    _private(sync)
     sync.add_argument("--workers", type=int, metavar="N", help="processes that extract text (default: 2)")
     _job(sync)
     _replay(commands)
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     _json(runs)
     doctor = _command(commands, "doctor", "preflight of a site: what is found, what is blocked, the remedy", lake=False)
     doctor.add_argument("url", metavar="URL", help="any address of the site")
+    _private(doctor)
     _json(doctor)
     _quarantine(commands)
     export = _command(commands, "export", "write documents out as a corpus, in the order of site, kind and id")
@@ -84,6 +86,12 @@ def _command(commands: Any, name: str, sentence: str, *, lake: bool = True) -> a
     return command
 
 
+def _private(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--allow-private", action="store_const", const=True, help="follow a site into a private network, too"
+    )
+
+
 def _json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON value and nothing else on stdout")
 
@@ -103,6 +111,7 @@ def _ingest(commands: Any) -> None:
     command.add_argument("--since", metavar="TIME", help="only what was published from then on (ISO 8601, UTC)")
     command.add_argument("--until", metavar="TIME", help="only what was published before")
     command.add_argument("--full", action="store_true", help="read everything again instead of an increment")
+    _private(command)
     command.add_argument("--workers", type=int, metavar="N", help="processes that extract text (default: 2)")
     _job(command)
 
@@ -119,6 +128,7 @@ def _backfill(commands: Any) -> None:
     again = command.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="skip what is finished (the default)")
     again.add_argument("--full", action="store_true", help="read finished windows again, too")
+    _private(command)
     _job(command)
 
 

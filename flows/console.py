@@ -26,7 +26,8 @@ class JsonLines(logging.Formatter):
 
 def settings_of(given: argparse.Namespace, **more: Any) -> Settings:
     """Return the settings in force for a command."""
-    return Settings.load(lake=getattr(given, "lake", None), **more)
+    allow_private = getattr(given, "allow_private", None)
+    return Settings.load(lake=getattr(given, "lake", None), allow_private=allow_private, **more)
 
 
 def lake_of(given: argparse.Namespace) -> Lake:

@@ -62,6 +62,9 @@ class Settings:
     rescan_days: float = _setting(30.0, "How often a site is read in full even if nothing seems to have changed.")
     alert_url: str = _setting("", "Where `presslake up` sends alerts: a webhook that takes JSON.")
     stale_hours: float = _setting(26.0, "Hours without a complete run after which a site is told to be stale.")
+    allow_private: bool = _setting(
+        False, "Whether a site may lead to addresses of a private network; the address you give may always be there."
+    )
     verify_tls: bool = _setting(True, "Whether certificates are checked.")
 
     @property

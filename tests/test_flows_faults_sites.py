@@ -36,7 +36,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[Client]:
-    with Client(settings, sleep=lambda _: None) as client:
+    with Client(replace(settings, allow_private=True), sleep=lambda _: None) as client:
         yield client
 
 
@@ -209,7 +209,7 @@ def test_credentials_go_to_no_other_host(
             breakable.faults.append(on("posts", redirected(f"{other.url}/wp-json/wp/v2/posts")))
         else:
             site.url = other.url
-        outcome = ingested(settings, breakable.url)
+        outcome = ingested(replace(settings, allow_private=True), breakable.url)
         assert other.asked and breakable.asked
         assert not any("Authorization" in asked.headers for asked in other.asked)
     if how == "redirect":

@@ -68,7 +68,7 @@ def test_a_plea_to_wait_longer_than_we_grant_ends_the_stream(breakable: Breakabl
 def test_an_answer_that_drips_is_given_up(breakable: BreakableServer, settings: Settings) -> None:
     breakable.site().fill()
     breakable.faults.append(on("posts", faults.dripping(0.05)))
-    with Client(replace(settings, answer_timeout_s=0.3), sleep=lambda _: None) as client:
+    with Client(replace(settings, answer_timeout_s=0.3, allow_private=True), sleep=lambda _: None) as client:
         began = time.monotonic()
         with pytest.raises(TransientSourceError, match="not complete after"):
             client.get(f"{breakable.url}/wp-json/wp/v2/posts", tries=0)
@@ -91,7 +91,10 @@ def test_a_crawl_delay_of_a_day_is_not_kept_in_full(
 def test_what_is_asked_after_the_last_try_is_not_now(breakable: BreakableServer, settings: Settings) -> None:
     breakable.site().fill()
     breakable.faults.append(on("posts", status(429)))
-    with Client(settings, sleep=lambda _: None) as client, pytest.raises(NotNowError, match="HTTP 429"):
+    with (
+        Client(replace(settings, allow_private=True), sleep=lambda _: None) as client,
+        pytest.raises(NotNowError, match="HTTP 429"),
+    ):
         client.get(f"{breakable.url}/wp-json/wp/v2/posts")
 
 

@@ -76,7 +76,7 @@ class SiteIngest:
         """
         seen = login(self.api)
         if not seen.startswith("seen"):
-            given = urlsplit(self.api.client.credentials_for).netloc
+            given = urlsplit(self.api.client.origin).netloc
             moved = urlsplit(self.api.root).netloc
             remedy = "Mend PRESSLAKE_USER and PRESSLAKE_APP_PASSWORD, or unset them to read what is public."
             if given != moved:

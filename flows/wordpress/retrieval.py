@@ -18,6 +18,7 @@ import requests
 import urllib3
 
 from flows.settings import Settings
+from flows.wordpress.egress import Egress, EgressAdapter
 from flows.wordpress.pace import Pace, Slots, crawl_delay_s, is_loopback
 from schemas.errors import NotNowError, SourceError, TransientSourceError
 from warehouse.ledger import StreamRun
@@ -56,13 +57,15 @@ class Traffic:
 class Client:
     """Fetches over one session. Credentials go to the host they were given for and nowhere else.
 
+    ``origin`` is the address that the user gave: the one origin that may be on a private network.
+
     ``gate`` is called with the host before each request and returns when it may start: the way in for limits that
     hold beyond this machine.
     """
 
     settings: Settings
     credentials: tuple[str, str] | None = None
-    credentials_for: str = ""
+    origin: str = ""
     gate: Callable[[str], None] | None = None
     sleep: Callable[[float], None] = time.sleep
     traffic: Traffic = field(default_factory=Traffic)
@@ -81,6 +84,9 @@ class Client:
         # The environment's .netrc would send passwords nobody asked us to send.
         self._session.trust_env = True
         self._session.auth = _NoAuth()
+        guard = Egress(self.origin, allow_private=self.settings.allow_private)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, EgressAdapter(guard))
 
     def __enter__(self) -> Client:
         """Return itself."""
@@ -198,7 +204,7 @@ class Client:
 
     def _auth(self, url: str) -> Any:
         # requests drops Authorization when a redirect leaves the host, and we never add it for another one.
-        asked, given = urlsplit(url), urlsplit(self.credentials_for)
+        asked, given = urlsplit(url), urlsplit(self.origin)
         # ... nor in the clear where the address given was encrypted.
         is_safe = asked.scheme in (given.scheme, "https")
         if self.credentials and asked.netloc == given.netloc and is_safe:
