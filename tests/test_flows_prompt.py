@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import re
 import select
 import stat
+import struct
 import subprocess
 import sys
+import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +25,7 @@ from schemas.rules import validate
 from schemas.tables import DOCUMENTS
 from warehouse import catalog, commit
 from warehouse.lake import Lake
+from warehouse.tabular import text_width
 
 # The first terminal that a session opens becomes its own: only then does Ctrl-C reach it.
 AT_TERMINAL = "import os\nt = os.open(os.environ['TERMINAL'], os.O_RDWR)\nfor n in (0, 1, 2): os.dup2(t, n)\n"
@@ -116,45 +122,54 @@ def test_history_goes_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert history_path() == tmp_path / ".local" / "state" / "presslake" / "history"
 
 
-def shown_within(terminal: int, seconds: float) -> str:
-    """Return what the terminal shows in the next seconds, or until its prompt."""
-    shown = b""
+# What a terminal showed after the words that were waited for: the next wait begins with it.
+UNREAD: dict[int, bytes] = {}
+
+
+def wait_for(terminal: int, words: bytes, seconds: float) -> tuple[bool, bytes]:
+    """Tell whether the words appear in time, and what was shown until then."""
+    shown = UNREAD.pop(terminal, b"")
     end = time.monotonic() + seconds
-    while b"presslake> " not in shown:
+    while words not in shown:
         ready, _, _ = select.select([terminal], [], [], max(0, end - time.monotonic()))
         if not ready:
-            break
+            return False, shown
         shown += os.read(terminal, 4096)
-    return shown.decode(errors="replace")
+    before, found, UNREAD[terminal] = shown.partition(words)
+    return True, before + found
 
 
 def until(terminal: int, words: str, seconds: float = 60) -> str:
     """Return what the terminal shows until the words appear."""
-    shown = b""
-    end = time.monotonic() + seconds
-    while words.encode() not in shown:
-        ready, _, _ = select.select([terminal], [], [], max(0, end - time.monotonic()))
-        assert ready, f"no {words!r} in {shown!r}"
-        shown += os.read(terminal, 4096)
+    found, shown = wait_for(terminal, words.encode(), seconds)
+    assert found, f"no {words!r} in {shown!r}"
     return shown.decode(errors="replace")
 
 
-def test_a_person_at_a_terminal(lake: Lake, tmp_path: Path) -> None:
+def at_terminal(lake: Lake, state: Path, conversation: Callable[[int], None], columns: int = 80) -> None:
+    """Hold a conversation with a prompt at a terminal of so many columns, which must end it well."""
     terminal, far_end = pty.openpty()
-    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm", "PYTHONPATH": os.getcwd()}
+    UNREAD.clear()
+    fcntl.ioctl(far_end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    env |= {"XDG_STATE_HOME": str(state), "TERM": "xterm", "PYTHONPATH": os.getcwd()}
     # Not pty.fork: between fork and exec it runs Python, which can hang in a process with the lake's threads.
     person = subprocess.Popen(
         [sys.executable, "-c", AT_TERMINAL + RUN, lake.root], env={**env, "TERMINAL": os.ttyname(far_end)},
         stdin=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        converse(terminal)
+        conversation(terminal)
         assert person.wait(60) == 0
     finally:
         person.kill()
         person.wait()
         os.close(terminal)
         os.close(far_end)
+
+
+def test_a_person_at_a_terminal(lake: Lake, tmp_path: Path) -> None:
+    at_terminal(lake, tmp_path, converse)
     history = tmp_path / "presslake" / "history"
     assert "answer" in history.read_text() and stat.S_IMODE(history.stat().st_mode) == 0o600
 
@@ -173,17 +188,83 @@ def converse(terminal: int) -> None:
     os.write(terminal, b"SELECT max(word_co\t) FROM documents;\n")
     until(terminal, "max(word_count)")
     until(terminal, "1 row")
+    until(terminal, "presslake> ")
     os.write(terminal, b"SELECT count(*) FROM range(1000000000000) a, range(1000) b WHERE a.range % 7 = b.range;\n")
     # ... and stops a query; on a busy machine the first one may come before the query has begun.
     for attempt in range(10):
         time.sleep(2)
         os.write(terminal, b"\x03")
-        if "presslake> " in shown_within(terminal, 2 + attempt):
+        if wait_for(terminal, b"presslake> ", 2 + attempt)[0]:
             break
     os.write(terminal, b"SELECT 'still' || 'here';\n")
     until(terminal, "stillhere")
     until(terminal, "presslake> ")
     os.write(terminal, b"\x04")  # Ctrl-D leaves
+
+
+def test_the_commands_the_names_and_the_memory_of_a_prompt(lake: Lake, tmp_path: Path) -> None:
+    at_terminal(lake, tmp_path, look_around)
+    at_terminal(lake, tmp_path, recall)
+
+
+def look_around(terminal: int) -> None:
+    until(terminal, "presslake> ")
+    for command, shown in (
+        (".views", "Macro: FROM search"), (".schema documents", "word_count"), (".help", "Ctrl-D leaves"),
+        (".shell id", "There is no command .shell"), (".read /etc/passwd", "There is no command .read"),
+        (".open x", "There is no command .open"), ("DROP VIEW documents;", "refuses DROP"),
+    ):  # fmt: skip
+        os.write(terminal, command.encode() + b"\n")
+        until(terminal, shown)
+        until(terminal, "presslake> ")
+    os.write(terminal, b"FROM publishi\t LIMIT 1;\n")  # Tab completes a view
+    assert "publishing_daily" in until(terminal, "1 row")
+    until(terminal, "presslake> ")
+    os.write(terminal, b"SELECT 'of two\n")
+    until(terminal, "...> ")
+    os.write(terminal, b"lines' AS kept;\n")
+    until(terminal, "of two lines")
+    until(terminal, "presslake> ")
+    os.write(terminal, b"SELECT 'half\n")
+    until(terminal, "...> ")
+    os.write(terminal, b"\x04")  # Ctrl-D leaves, also amid a statement
+
+
+def recall(terminal: int) -> None:
+    until(terminal, "presslake> ")
+    os.write(terminal, b"\x1b[A" * 4 + b"\n")  # what an earlier prompt was told: Up, four lines back
+    assert "publishing_daily" in until(terminal, "1 row")
+    until(terminal, "presslake> ")
+    os.write(terminal, b".quit\n")
+
+
+WIDE = """
+    SELECT '中文' || repeat('长', 40) AS wide, NULL AS nothing, repeat('word ', 60) AS long, 123456789 AS n,
+    TIMESTAMPTZ '2026-04-11 02:13:05+00' AS at, [{'a': 1, 'b': NULL}] AS nested, '👩‍👩‍👧 é' AS signs;
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_table_fits_the_terminal(lake: Lake, tmp_path: Path, columns: int) -> None:
+    seen: list[str] = []
+
+    def ask(terminal: int) -> None:
+        until(terminal, "presslake> ")
+        os.write(terminal, " ".join(WIDE.split()).encode() + b"\n")
+        seen.append(until(terminal, "1 row"))
+        for sql, footer in (("FROM documents WHERE false", "0 rows"), ("FROM range(5000)", "4,000 more are not shown")):
+            until(terminal, "presslake> ")
+            os.write(terminal, sql.encode() + b";\n")
+            until(terminal, footer)
+        until(terminal, "presslake> ")
+        os.write(terminal, b"\x04")
+
+    at_terminal(lake, tmp_path, ask, columns)
+    # The line above the footer, the rule, and the heads; what was typed comes before.
+    head, rule, row = re.sub(r"\x1b\[[\d;?]*[a-z]", "", seen[0]).split("\r\n")[-4:-1]
+    assert columns - 12 < text_width(rule) <= columns and max(map(text_width, (head, row))) <= columns
+    assert set(rule) == {"─", " "} and row.startswith("中文长") and "NULL" in row
+    assert "2026-04-11 02:13" in row and ("[{a: 1, b: null}]" in row) == (columns == 200)
 
 
 def test_it_needs_no_heavy_library() -> None:

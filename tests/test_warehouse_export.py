@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -98,6 +99,20 @@ def test_front_matter_is_yaml_that_says_what_the_document_says(lake: Lake, tmp_p
     assert found["1"][1] == "\n# H\n\ntext\n"
 
 
+def test_every_line_of_jsonl_is_a_document(lake: Lake, tmp_path: Path) -> None:
+    export(lake, where="id = '10'", format="jsonl", output=str(tmp_path / "x.jsonl"))
+    (line,) = (tmp_path / "x.jsonl").read_bytes().splitlines()
+    assert json.loads(line)["title"] == AWKWARD
+
+
+def test_no_text_of_a_csv_is_a_formula(lake: Lake, tmp_path: Path) -> None:
+    export(lake, where=None, format="csv", output=str(tmp_path / "x.csv"))
+    with open(tmp_path / "x.csv", newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert [cell for cell in cells if cell.startswith("'=")]
+    assert not [cell for cell in cells if cell[:1] in set("=+-@\t\r")]
+
+
 @pytest.mark.parametrize("format", ["jsonl", "csv", "parquet", "markdown"])
 def test_the_same_lake_gives_the_same_bytes(lake: Lake, tmp_path: Path, format: str) -> None:
     for name in ("one", "two"):
@@ -159,6 +174,16 @@ def test_a_folder_is_replaced_only_when_it_is_an_export(lake: Lake, tmp_path: Pa
             export(lake, where=None, format="markdown", output=str(target))
     assert (tmp_path / "mine" / "thesis.md").read_text() == "years of work"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "out"]
+
+
+def test_an_export_does_not_replace_the_folder_that_a_lake_was_put_in(lake: Lake, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(lake, where=None, format="markdown", output=str(out))
+    shutil.copytree(lake.root, out / "lake")
+    before = tree(tmp_path)
+    with pytest.raises(UsageError, match="inside this folder"):
+        export(Lake.open(str(out / "lake")), where=None, format="markdown", output=str(out))
+    assert tree(tmp_path) == before
 
 
 @pytest.mark.parametrize("output", ["missing/x", "lake"])

@@ -6,12 +6,15 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from test_warehouse_query import PEAK
 
 from schemas.errors import UsageError
 from warehouse.formats import FORMATS, format_of, save, write
@@ -211,6 +214,31 @@ def test_table_shows_a_thousand_rows_and_counts_the_rest(ask: Ask) -> None:
 
 def test_a_plan_keeps_its_drawing(ask: Ask) -> None:
     assert len(text(ask("EXPLAIN SELECT * FROM range(3)"), "table").splitlines()) > 3
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_memory_does_not_grow_with_the_result(format: str, tmp_path: Path) -> None:
+    """Twenty times the rows, 300 MB of text, take about the memory that a few take."""
+    code = (
+        "import sys, duckdb\n"
+        "from warehouse.formats import save, write\n"
+        "from warehouse.query import Result\n"
+        f"{PEAK}"
+        "connection = duckdb.connect()\n"
+        "sql = f\"SELECT i, repeat('x', 2000) || i AS t, [i] AS l FROM range({sys.argv[2]}) r(i)\"\n"
+        "connection.execute('SET enable_progress_bar = false')\n"
+        "connection.execute('SET threads = 1')\n"
+        "connection.execute(sql)\n"
+        "result = Result(connection, sql, ('i', 't', 'l'), ('BIGINT', 'VARCHAR', 'BIGINT[]'))\n"
+        "save(result, sys.argv[1], sys.argv[3])\n"
+        "print(peak())\n"
+    )
+    few, many = (
+        int(subprocess.run([sys.executable, "-c", code, format, rows, str(tmp_path / "out")],
+            capture_output=True, text=True, check=True).stdout)
+        for rows in ("7500", "150000")
+    )  # fmt: skip
+    assert many - few < 100, f"{few} MB, then {many} MB"
 
 
 # -- files --------------------------------------------------------------------------------------------------

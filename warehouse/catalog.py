@@ -214,7 +214,9 @@ def published_files(lake: Lake) -> set[str]:
 
 
 def _comment(connection: duckdb.DuckDBPyConnection) -> None:
-    declared = {column.name: column.description for table in reversed(TABLES.values()) for column in table.columns}
+    # Where tables share a name, most views speak of documents.
+    tables = [*reversed(TABLES.values()), TABLES["documents"]]
+    declared = {column.name: column.description for table in tables for column in table.columns}
     # Asking for the columns binds every view, so it is done once for all of them.
     listed = connection.execute(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' AND database_name = 'catalog'"

@@ -40,7 +40,7 @@ _EXTENSIONS = {
 _ROW_GROUP_BYTES = 32 << 20
 _SCALARS = (str, bool, int, type(None))
 _FORMULA = re.compile(r"[=+\-@\t\r]")
-_QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
+_QUOTED = (",", '"', "\r", "\n")
 _NUMBER = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|BIGNUM)$")
 
 Write = Callable[[str], object]
@@ -141,7 +141,7 @@ def destination(output: str, lake_root: str | None) -> Path:
     """Return where ``output`` leads, links followed.
 
     Raises:
-        UsageError: its folder is missing, or it lies inside the lake.
+        UsageError: its folder is missing, or it lies inside the lake or around it.
     """
     path = Path(os.path.realpath(os.path.expanduser(output)))
     if not path.parent.is_dir():
@@ -150,6 +150,11 @@ def destination(output: str, lake_root: str | None) -> Path:
         root = Path(os.path.realpath(os.path.expanduser(lake_root)))
         if path == root or root in path.parents:
             raise UsageError(f"Cannot write {output}: it lies inside the lake.", remedy="Choose another place.")
+        # A folder made by an earlier export is replaced as a whole, and the lake with it.
+        if path in root.parents:
+            raise UsageError(
+                f"Cannot write {output}: the lake lies inside this folder.", remedy="Choose another place."
+            )
     return path
 
 
@@ -277,7 +282,8 @@ def _csv_cell(value: Any, is_spreadsheet_safe: bool) -> str:
     text = dumps(value) if isinstance(value, (dict, list, tuple)) else str(plain(value))
     if is_spreadsheet_safe and _FORMULA.match(text):
         text = "'" + text
-    if not text or _QUOTED.search(text):
+    # Not a regular expression: on long text that took ten times as long.
+    if not text or text[0].isspace() or text[-1].isspace() or any(sign in text for sign in _QUOTED):
         return '"' + text.replace('"', '""') + '"'
     return text
 

@@ -39,11 +39,13 @@ _LAKE_FILE = re.compile(r"((part|merged)-[0-9a-f][\w.-]*|published/[\w.-]+)\.par
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 # Functions that run SQL given as text (no look at the tree can judge it), write, or reach into the process.
 _FUNCTIONS = re.compile(
-    r"query|json_execute_serialized_sql|duckdb_secrets|which_secret|write_log|truncate_duckdb_logs|setval|nextval"
+    r"query(_table)?|json_execute_serialized_sql|duckdb_secrets|which_secret|write_log|truncate_duckdb_logs"
     r"|(enable|disable)_\w+|(force_)?checkpoint|\w*external_resource\w*|import_database|copy_database|add_parquet_key"
-    r"|python_\w+|arrow_scan\w*|pandas_scan|getenv|load_aws_credentials"
+    r"|setval|nextval|python_\w+|arrow_scan\w*|pandas_scan|getenv|load_aws_credentials"
 )
-_WRITES = re.compile(rf"\b(copy|insert|update|delete|merge|(?:{_FUNCTIONS.pattern})\W*\()", re.IGNORECASE)
+# Anywhere in the text: a comment may stand before a parenthesis, and what is a comment is for a parser to say.
+_WRITES = re.compile(rf"(?<![^\W\d])(copy|insert|update|delete|merge|{_FUNCTIONS.pattern})(?!\w)", re.IGNORECASE)
+_PIVOT_REMEDY = " In a PIVOT that names its values, ON column IN (…), the word may stand as text."
 
 
 class Rows(Protocol):
@@ -278,7 +280,8 @@ def _check_tree(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 def _check_words(sql: str) -> None:
     if found := _WRITES.search(sql):
-        raise _refusal(found[0].rstrip('( \n\t"'))
+        refusal = _refusal(found[0])
+        raise UsageError(refusal.message, remedy=refusal.remedy + _PIVOT_REMEDY)
 
 
 def _explained_statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:

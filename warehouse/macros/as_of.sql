@@ -1,5 +1,8 @@
--- as_of(ts): Documents as the lake knew them at a moment. One row per document public then.
-SELECT d.*
+-- as_of(ts): Documents as the lake knew them at a moment, with the columns of document_versions. One row per document public then.
+SELECT
+    d.*,
+    s.valid_to,
+    s.valid_to IS NULL AS is_current
 FROM lake.documents AS d
 LEFT JOIN lake.superseded AS s USING (site, kind, id, document_version)
 WHERE d.valid_from <= ts::TIMESTAMP WITH TIME ZONE

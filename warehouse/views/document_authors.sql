@@ -1,13 +1,16 @@
 -- Who wrote the current documents. One row per document and author.
 SELECT
-    d.site,
-    d.kind,
-    d.id,
+    site,
+    kind,
+    id, -- Id of the document within site and kind.
     author.id AS author_id, -- Id of the author within the site.
-    author.name AS name,
-    author.slug AS slug,
-    d.published_at
-FROM lake.documents AS d
-ANTI JOIN lake.superseded AS s USING (site, kind, id, document_version),
-UNNEST(d.authors) AS entry(author)
-WHERE d.deleted_at IS NULL
+    author.name AS name, -- Name of the author; null when the source held only ids.
+    author.slug AS slug, -- Slug of the author; null when the source held only ids.
+    published_at -- Publication time of the document.
+-- Unnested where it is selected, as in document_terms.
+FROM (
+    SELECT d.site, d.kind, d.id, d.published_at, unnest(d.authors) AS author
+    FROM lake.documents AS d
+    ANTI JOIN lake.superseded AS s USING (site, kind, id, document_version)
+    WHERE d.deleted_at IS NULL
+)

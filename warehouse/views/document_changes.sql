@@ -2,10 +2,10 @@
 SELECT
     new.site,
     new.kind,
-    new.id,
-    new.document_version,
+    new.id, -- Id of the document within site and kind.
+    new.document_version, -- The version that the change led to: 2, 3 …
     new.valid_from AS changed_at, -- When the lake learned of the change.
-    new.url,
+    new.url, -- Address after the change.
     CASE
         WHEN new.deleted_at IS NOT NULL AND old.deleted_at IS NULL THEN 'deleted'
         WHEN new.deleted_at IS NULL AND old.deleted_at IS NOT NULL THEN 'restored'
@@ -27,7 +27,7 @@ SELECT
     new.text AS text_after, -- Text after the change.
     old.modified_at AS modified_before, -- Modification time before the change.
     new.modified_at AS modified_after, -- Modification time after the change.
-    new._run_id
+    new._run_id -- Run that learned of the change.
 FROM lake.documents AS new
 INNER JOIN lake.documents AS old
     ON old.site = new.site

@@ -60,9 +60,9 @@ compared AS (
 SELECT
     site,
     kind,
-    id,
-    url,
-    title,
+    id, -- Id of the document within site and kind.
+    url, -- Address of the document.
+    title, -- Title of the document.
     other_site, -- The other document's site.
     other_kind, -- The other document's kind.
     other_id, -- The other document's id.

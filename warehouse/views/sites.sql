@@ -26,7 +26,7 @@ outcome AS (
             WHEN bool_or(r.completeness = 'partial') THEN 'partial'
             ELSE 'complete'
         END AS completeness,
-        string_agg(r.reason, '; ') AS reason
+        string_agg(r.reason, '; ' ORDER BY r.stream) AS reason
     FROM lake.runs AS r
     INNER JOIN last_run AS l USING (site, run_id)
     GROUP BY r.site
