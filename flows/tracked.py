@@ -110,8 +110,11 @@ def in_flow(command: str, title: str, job: Callable[[Tracking], Outcome]) -> Out
         if done[0].interrupted:
             raise KeyboardInterrupt
 
-    with suppress(KeyboardInterrupt):
+    try:
         followed()
+    except KeyboardInterrupt:
+        if not done:
+            raise
     return done[0]
 
 

@@ -118,8 +118,7 @@ class Up:
                 ) from error
 
     def _spawn(self, name: str, module: str, *arguments: str) -> None:
-        log = open(self.home / f"{name}.log", "ab")
-        with log:
+        with open(self.home / f"{name}.log", "ab") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments], cwd=self.folder, env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,

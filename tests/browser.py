@@ -24,7 +24,7 @@ def chromium() -> str:
     """Return the path of Chromium, which is installed if it is missing and this is root on Debian."""
     if path := which("chromium"):
         return path
-    remedy = "missing for the tests of the report: chromium (apt-get install chromium)"
+    remedy = "missing for the tests of pages: chromium (apt-get install chromium)"
     if os.geteuid() != 0 or not which("apt-get"):
         raise BrowserUnavailable(remedy)
     install = ("apt-get", "install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "chromium")
