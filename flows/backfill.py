@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -110,9 +111,10 @@ def backfill(request: BackfillRequest, settings: Settings, tracking: Tracking = 
     lake = Lake.open(settings.lake, create=True)
     outcome = Outcome(new_run_id(), lake.root)
     todo = pending(lake, request)
+    progress = _Windows(len(todo))
     with published(lake, outcome):
         if request.workers > 1 and len(todo) > 1:
-            _side_by_side(request, settings, todo, outcome, tracking)
+            _side_by_side(request, settings, todo, outcome, tracking, progress)
             return outcome
         for interval in todo:
             part = Outcome(f"{outcome.run_id}-{interval[0]:%Y%m%d}", lake.root)
@@ -120,6 +122,7 @@ def backfill(request: BackfillRequest, settings: Settings, tracking: Tracking = 
                 ingest_source(source, _part(request, interval), settings, lake, part, tracking)
             finally:
                 outcome.add(part)
+            progress.tell(interval, part)
     return outcome
 
 
@@ -139,8 +142,9 @@ def _part(request: BackfillRequest, interval: Interval) -> IngestRequest:
 
 
 def _side_by_side(
-    request: BackfillRequest, settings: Settings, todo: list[Interval], outcome: Outcome, tracking: Tracking
-) -> None:
+    request: BackfillRequest, settings: Settings, todo: list[Interval], outcome: Outcome, tracking: Tracking,
+    progress: _Windows,
+) -> None:  # fmt: skip
     # Each process extracts by itself: more of them would only share the same cores.
     settings = replace(settings, workers=1)
     context = multiprocessing.get_context("forkserver")
@@ -153,8 +157,7 @@ def _side_by_side(
         for done in as_completed(parts):
             part = done.result()
             outcome.add(part)
-            fetched = sum(row["fetched"] for row in part.streams)
-            log.info("%s: %d records, exit %d", _named(parts[done]), fetched, part.exit_code)
+            progress.tell(parts[done], part)
         pool.shutdown()
     except BaseException:
         # What is under way ends with its process; what it committed stays.
@@ -173,8 +176,20 @@ def _window(
     return part
 
 
-def _named(interval: Interval) -> str:
-    return f"{interval[0]:%Y-%m-%d} to {interval[1]:%Y-%m-%d}"
+class _Windows:
+    """Says after every window how many are done, and how long the others will take at this pace."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._done, self._began = count, 0, time.monotonic()
+
+    def tell(self, interval: Interval, part: Outcome) -> None:
+        self._done += 1
+        left_s = (time.monotonic() - self._began) / self._done * (self._count - self._done)
+        log.info(
+            "%s to %s: %d records, exit %d; %d of %d windows, about %s left", f"{interval[0]:%Y-%m-%d}",
+            f"{interval[1]:%Y-%m-%d}", sum(row["fetched"] for row in part.streams), part.exit_code, self._done,
+            self._count, timedelta(seconds=round(left_s)),
+        )  # fmt: skip
 
 
 def estimate(request: BackfillRequest, settings: Settings) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Progress:
                 TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
             )  # fmt: skip
             self._display.start()
+            _log_to_stderr()
         return self
 
     def __exit__(
@@ -53,6 +54,7 @@ class Progress:
         """Take the display down."""
         if self._display is not None:
             self._display.stop()
+            _log_to_stderr()
 
     def __call__(self, touched: list[StreamRun]) -> None:
         """Show where the streams stand that a batch added to."""
@@ -80,3 +82,10 @@ class Progress:
             self._display.update(
                 self._tasks[key], completed=run.counts.fetched, total=run.expected, rate=f"{rate:,.0f}/s"
             )
+
+
+def _log_to_stderr() -> None:
+    """Have log lines go where standard error leads now: above the display while there is one."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            handler.setStream(sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -53,10 +54,16 @@ def test_weeks_begin_on_monday_and_days_at_midnight() -> None:
     assert len(list(windows(utc(2024, 2, 28), utc(2024, 3, 2), "day"))) == 3
 
 
-def test_each_window_is_read_once_and_the_watermark_stays(breakable: BreakableServer, settings: Settings) -> None:
+def test_each_window_is_read_once_and_the_watermark_stays(
+    breakable: BreakableServer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "presslake")
     breakable.site().fill(posts=200)
     outcome = backfill(request(breakable), settings)
     assert outcome.exit_code == 0, outcome.as_json()
+    told = [record.getMessage() for record in caplog.records if "windows, about" in record.getMessage()]
+    assert len(told) == 4 and told[0].startswith("2024-01-02 to 2024-01-03: ") and "1 of 4 windows" in told[0]
+    assert told[-1].endswith("4 of 4 windows, about 0:00:00 left")
     rows = query(settings.lake, "SELECT id, published_at FROM documents WHERE kind = 'post'")
     assert len(rows) == 96 and all(utc(2024, 1, 2) <= row["published_at"] < utc(2024, 1, 6) for row in rows)
     assert watermark(Lake.open(settings.lake), f"127.0.0.1:{breakable.port}", "post") is None

@@ -1,0 +1,181 @@
+"""A whole site over HTTP to a queryable lake, against the script people write first.
+
+    python -m benchmarks.wordpress [posts] [rounds]
+
+The server is on loopback, in a process of its own, and answers a list of 100 posts in about 10 ms, as a fast WordPress
+with a cache may. The script asks the same pages, extracts each post with trafilatura and writes one Parquet file of ids,
+titles and texts. Presslake does everything it does: raw, text, Markdown, links, validation, versions, ledger, commits,
+views. The floor fetches the same bytes, decodes the JSON and writes it as Parquet, and does nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import requests
+import trafilatura
+
+from benchmarks.ingestion import write_posts
+from flows.jobs import IngestRequest, ingest
+from flows.settings import Settings
+
+ANSWER_S = 0.010
+AUTHORS, CATEGORIES, TAGS = 8, 30, 300
+
+
+def serve(source: str, told: Any) -> None:
+    """Serve the posts of a file as a WordPress site; tell the address, then go on until ended."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from breakable_server import BreakableServer, Reply, Site
+
+    class Fast(Site):
+        """Lists of posts from what was encoded beforehand; all else as the tests' server has it."""
+
+        def prepare(self) -> None:
+            posts = self.lists["posts"]
+            self.encoded = {post["id"]: json.dumps(post).encode() for post in posts}
+            keys: dict[str, Callable[[Any], Any]] = {
+                "id": lambda post: int(post["id"]),
+                "date": lambda post: (str(post["date"]), post["id"]),
+                "modified": lambda post: (str(post["modified"]), post["id"]),
+            }
+            self.orders = {name: sorted(posts, key=key) for name, key in keys.items()}
+            self.times = {name: [str(post[name]) for post in self.orders[name]] for name in ("date", "modified")}
+
+        def _list(self, base: str, params: dict[str, str]) -> Reply:
+            if base != "posts" or "_fields" in params or "include" in params or "slug" in params:
+                return super()._list(base, params)
+            began = time.perf_counter()
+            order = params.get("orderby", "date")
+            rows = self.orders[order]
+            for name, column in (("modified_after", "modified"), ("after", "date")):
+                if name in params and column == order:
+                    rows = rows[bisect_right(self.times[column], self._local(params[name])) :]
+                elif name in params:
+                    rows = [post for post in rows if str(post[column]) > self._local(params[name])]
+            for name, column in (("modified_before", "modified"), ("before", "date")):
+                if name in params:
+                    bound = self._local(params[name])
+                    rows = [post for post in rows if str(post[column]) < bound]
+            if params.get("order", "desc" if order != "id" else "asc") == "desc":
+                rows = rows[::-1]
+            size = int(params.get("per_page", 10))
+            start = int(params["offset"]) if "offset" in params else (int(params.get("page", 1)) - 1) * size
+            shown = rows[start : start + size]
+            total = {"X-WP-Total": str(len(rows)), "X-WP-TotalPages": str(-(-len(rows) // size))}
+            body = b"[" + b",".join(self.encoded[post["id"]] for post in shown) + b"]"
+            time.sleep(max(0.0, ANSWER_S - (time.perf_counter() - began)))
+            return Reply(200, body, {"Content-Type": "application/json; charset=UTF-8", **total})
+
+    with BreakableServer() as server:
+        site = server.sites[""] = Fast(server.url, zone="UTC")
+        for base, count in (("users", AUTHORS), ("categories", CATEGORIES), ("tags", TAGS)):
+            for number in range(count):
+                site.add(base, number + 1 if base == "users" else number)
+        with open(source) as file:
+            for line in file:
+                post = json.loads(line)
+                post["link"] = f"{server.url}/{post['slug']}/"
+                site.lists["posts"].append(post)
+        site.prepare()
+        told.put(server.url)
+        time.sleep(3600)
+
+
+@contextmanager
+def site(source: Path) -> Iterator[str]:
+    """Run the server in a process of its own; give its address."""
+    context = multiprocessing.get_context("spawn")
+    told = context.Queue()
+    process = context.Process(target=serve, args=(str(source), told), daemon=True)
+    process.start()
+    try:
+        yield told.get(timeout=120)
+    finally:
+        process.kill()
+        process.join()
+
+
+def pages(url: str) -> Iterator[list[dict[str, Any]]]:
+    """Ask for all posts, a hundred at a time, as the script does."""
+    with requests.Session() as session:
+        for page in range(1, 1_000_000):
+            answer = session.get(f"{url}/wp-json/wp/v2/posts", params={"per_page": 100, "page": page, "orderby": "id"})
+            yield answer.json()
+            if page >= int(answer.headers["X-WP-TotalPages"]):
+                return
+
+
+def by_script(url: str, folder: Path) -> None:
+    """Do what the script does."""
+    rows = []
+    for page in pages(url):
+        for post in page:
+            html = f"<html><body><article>{post['content']['rendered']}</article></body></html>"
+            rows.append({"id": post["id"], "title": post["title"]["rendered"], "text": trafilatura.extract(html)})
+    pq.write_table(pa.Table.from_pylist(rows), folder / "script.parquet")
+
+
+def by_floor(url: str, folder: Path) -> None:
+    """Fetch, decode, encode: what nobody can do without."""
+    rows = [
+        {
+            "id": post["id"],
+            "date": post["date_gmt"],
+            "title": post["title"]["rendered"],
+            "html": post["content"]["rendered"],
+        }
+        for page in pages(url)
+        for post in page
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "floor.parquet", compression="zstd")
+
+
+def by_presslake(url: str, folder: Path) -> None:
+    """Do what presslake does, with everything on."""
+    lake = tempfile.mkdtemp(dir=folder)
+    outcome = ingest(IngestRequest((url,)), Settings(lake=lake))
+    assert outcome.exit_code == 0, outcome.as_json()
+
+
+def main() -> None:
+    posts, rounds = int((sys.argv[1:] + ["20000"])[0]), int((sys.argv[2:] + ["5"])[0])
+    contestants: dict[str, Callable[[str, Path], None]] = {
+        "presslake, everything on": by_presslake,
+        "requests + trafilatura + pyarrow": by_script,
+        "floor: fetch, decode, encode": by_floor,
+    }
+    taken: dict[str, list[float]] = {name: [] for name in contestants}
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "posts.ndjson")
+        write_posts(source, posts)
+        with site(source) as url:
+            for _ in range(rounds):
+                for name, action in contestants.items():
+                    began = time.perf_counter()
+                    action(url, Path(folder))
+                    taken[name].append(time.perf_counter() - began)
+    ours = taken["presslake, everything on"]
+    print(f"{posts} posts of 10 kB over loopback, {rounds} rounds\n")
+    print("| what | seconds (median) | posts a second | against presslake | of the rounds |\n|---|---|---|---|---|")
+    for name, seconds in taken.items():
+        ratios = sorted(theirs / mine for theirs, mine in zip(seconds, ours, strict=True))
+        middle = statistics.median(seconds)
+        print(f"| {name} | {middle:.2f} | {posts / middle:.0f} | {statistics.median(ratios):.2f}× |"
+              f" {ratios[0]:.2f}–{ratios[-1]:.2f} |")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
