@@ -35,6 +35,9 @@ class Listing:
         return [int(value["id"]) for _, value in self.records]
 
 
+DOTCOM = "https://public-api.wordpress.com/wp/v2/sites/"
+
+
 @dataclass
 class WordPress:
     """One site's REST API. ``root`` is its address up to and including the slash that routes are appended to."""
@@ -69,7 +72,9 @@ class WordPress:
 
     def address(self, route: str) -> str:
         """Return the address of a route such as ``wp/v2/posts``."""
-        return self.root + route.lstrip("/")
+        route = route.lstrip("/")
+        # The API of wordpress.com has the name space before the site: …/wp/v2/sites/<host>/posts.
+        return self.root + (route.removeprefix("wp/v2/") if self.root.startswith(DOTCOM) else route)
 
     def _get(self, route: str, params: Params | None, expect: type, tries: int | None = None) -> tuple[Answer, Slices]:
         found = Slices([], False)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from flows.readers.payload import decode, salvage
-from flows.wordpress.api import WordPress, error_code, guard, unexpected
+from flows.wordpress.api import DOTCOM, WordPress, error_code, guard, unexpected
 from flows.wordpress.retrieval import Answer, Client
 from schemas.errors import BlockedSourceError, RecordError, SourceError, TransientSourceError
 from schemas.keys import canonical_site
@@ -87,7 +87,7 @@ def _usual_places(base: str) -> Iterator[tuple[str, str]]:
     parts = urlsplit(base)
     host = parts.hostname or ""
     if host.endswith(".wordpress.com"):
-        yield f"https://public-api.wordpress.com/wp/v2/sites/{host}/", "wordpress.com"
+        yield f"{DOTCOM}{host}/", "wordpress.com"
     folders = [part for part in parts.path.split("/") if part]
     for depth in range(min(len(folders), 3), -1, -1):
         folder = "/".join(folders[:depth])
@@ -104,7 +104,7 @@ def _rooted(url: str) -> str:
 
 def _index(client: Client, root: str, how: str, seen: list[str]) -> WordPress | None:
     """Return the API if ``root`` is one; otherwise note in ``seen`` what it was."""
-    if "public-api.wordpress.com" in root:
+    if root.startswith(DOTCOM):
         return _dotcom(client, root, how, seen)
     try:
         answer = client.get(root, {"_fields": _INDEX_FIELDS}, tries=3, check=_passing)
@@ -134,7 +134,7 @@ def _passing(answer: Answer) -> None:
 
 
 def _dotcom(client: Client, root: str, how: str, seen: list[str]) -> WordPress | None:
-    # public-api.wordpress.com serves the same routes without index or /wp/v2: root + "wp/v2/posts" must not repeat it.
+    # The same routes, but no index to tell by.
     host = root.rstrip("/").rsplit("/", 1)[-1]
     try:
         answer = client.get(root + "posts", {"per_page": 1, "_fields": "id"})
