@@ -8,30 +8,15 @@ cluster costs the same seconds whatever it is for, and is told apart. Needs the 
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
-from random import Random
 from typing import Any
 
-
-def write_posts(path: Path, count: int) -> None:
-    """Posts of about 10 kB of HTML, all different, newline-delimited."""
-    random = Random(1)
-    words = ["".join(random.choices("abcdefghijklmnoprstuvw", k=random.randint(2, 9))) for _ in range(5000)]
-    with path.open("w") as file:
-        for number in range(1, count + 1):
-            paragraphs = (f"<p>{' '.join(random.choices(words, k=120))}</p>" for _ in range(13))
-            value = {
-                "id": number, "type": "post", "link": f"https://p.example/{number}/", "slug": f"p{number}",
-                "title": {"rendered": f"Post {number}"}, "content": {"rendered": "".join(paragraphs)},
-                "date_gmt": "2024-05-01T10:00:00", "modified_gmt": "2024-05-01T10:00:00",
-            }  # fmt: skip
-            file.write(json.dumps(value) + "\n")
+from benchmarks.ingestion import write_posts
 
 
 def seconds(streams: list[dict[str, Any]]) -> float:

@@ -39,21 +39,14 @@ def declare(alert_url: str, stale_hours: float) -> list[str]:
     if alert_url:
         block = Webhook(method="POST", url=SecretStr(alert_url)).save(BLOCK, overwrite=True)
         wanted += [_partial(block), _stale(block, timedelta(hours=stale_hours))]
-    known = {automation.name: automation for automation in map(_read, [each.name for each in wanted]) if automation}
     for automation in wanted:
-        if automation.name in known:
-            automation.id = known[automation.name].id
+        try:
+            known: Any = Automation.read(name=automation.name)
+            automation.id = known.id
             automation.update()
-        else:
+        except ValueError:  # no such automation yet
             automation.create()
     return [automation.name for automation in wanted]
-
-
-def _read(name: str) -> Any:
-    try:
-        return Automation.read(name=name)
-    except ValueError:  # no such automation
-        return None
 
 
 def _silent() -> Automation:

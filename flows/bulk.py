@@ -16,11 +16,12 @@ from flows.jobs import IngestRequest, Outcome, ingest_source, published
 from flows.replay import replay_shard
 from flows.settings import Settings
 from flows.sharding import NAMES, Shard, shards
-from flows.tracked import HOOKS, absolute, report
+from flows.tracked import HOOKS, report
 from schemas.errors import UsageError
 from schemas.sources import Source, parse_time
 from warehouse.lake import Lake
 from warehouse.ledger import new_run_id
+from warehouse.places import absolute
 
 
 @task(name="shard", task_run_name="{title}", retries=1, cache_policy=NO_CACHE)
@@ -75,7 +76,7 @@ def bulk(
         from prefect_dask.task_runners import DaskTaskRunner
     except ImportError as error:
         raise UsageError("Dask is not installed.", remedy="Run: pip install 'presslake[dask]'.") from error
-    settings = Settings.load(lake=absolute(lake))
+    settings = Settings.load(lake=lake)
     for source in map(Source.parse, sources or []):
         if source.kind == "wordpress":
             raise UsageError(f"Cannot load {source.given} in bulk: it is a site.", remedy="Read it with ingest.")

@@ -16,23 +16,22 @@ POOL = "presslake"
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def write_deployments(path: Path, folder: Path) -> tuple[Path, list[str]]:
-    """Write the file that ``prefect deploy`` reads, for runs in ``folder``; return it and what it deploys.
+def deployments(folder: Path) -> dict[str, Any]:
+    """Return what ``prefect deploy`` shall read, for runs in ``folder``.
 
     Raises:
         UsageError: ``presslake.toml`` is wrong.
     """
     # An installed package carries the file; in a clone it stands at the root.
     source = next(p for p in (_PACKAGE / "prefect.yaml", _PACKAGE.parent / "prefect.yaml") if p.exists())
-    declared = yaml.safe_load(source.read_text(encoding="utf-8"))
+    declared: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
     entries = load(folder) if (folder / CONFIG_FILE).exists() else []
     declared["pull"] = [{"prefect.deployments.steps.set_working_directory": {"directory": str(folder)}}]
     for deployment in declared["deployments"]:
         deployment["entrypoint"] = str(_PACKAGE.parent / deployment["entrypoint"])
         if deployment["name"] == "sync":
             deployment["schedules"] = _schedules(deployment["schedules"], entries)
-    path.write_text(yaml.safe_dump(declared, sort_keys=False), encoding="utf-8")
-    return path, [deployment["name"] for deployment in declared["deployments"]]
+    return declared
 
 
 def _schedules(hourly: list[dict[str, Any]], entries: list[Entry]) -> list[dict[str, Any]]:
@@ -52,10 +51,9 @@ def _slug(given: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", given.lower()).strip("-")[:100] or "source"
 
 
-def forget_schedules(api: str, file: Path) -> None:
-    """Remove schedules that a server still has of sources that the file no longer names: deploying adds only."""
-    declared = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
-    for deployment in declared:
+def forget_schedules(api: str, declared: dict[str, Any]) -> None:
+    """Remove schedules that a server still has of sources that are no longer declared: deploying adds only."""
+    for deployment in declared["deployments"]:
         flow = deployment["entrypoint"].rpartition(":")[2]
         known = requests.get(f"{api}/deployments/name/{flow}/{deployment['name']}", timeout=10).json()
         slugs = {schedule["slug"] for schedule in deployment["schedules"]}

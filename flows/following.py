@@ -14,6 +14,7 @@ from prefect.concurrency.sync import rate_limit
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 
+from flows.progress import told
 from warehouse.ledger import StreamRun
 
 _EVERY_S = 2.0
@@ -61,12 +62,7 @@ class Follower:
         """Say where the streams stand that a batch added to."""
         for run in touched:
             self._runs[run.site, run.stream] = run
-            of = f" of {run.expected}" if run.expected else ""
-            self._logger.info(
-                "%s %s: %s%s fetched, %s new, %s changed, %s unchanged, %s rejected, %.1f s", run.site, run.stream,
-                run.counts.fetched, of, run.counts.new, run.counts.changed, run.counts.unchanged, run.counts.rejected,
-                run.seconds,
-            )  # fmt: skip
+            self._logger.info("%s", told(run))
         if time.monotonic() - self._shown_at > _EVERY_S:
             self._show()
 

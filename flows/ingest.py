@@ -15,7 +15,7 @@ from prefect.runtime import flow_run
 from flows.jobs import IngestRequest
 from flows.jobs import ingest as ingest_job
 from flows.settings import Settings
-from flows.tracked import HOOKS, absolute, report, tracking
+from flows.tracked import HOOKS, report, tracking
 from schemas.sources import parse_time
 
 
@@ -53,7 +53,7 @@ def ingest(
     Raises:
         PresslakeError: every source failed.
     """
-    settings = Settings.load(lake=absolute(lake), workers=workers)
+    settings = Settings.load(lake=lake, workers=workers)
     request = IngestRequest(
         tuple(sources), site, tuple(kinds or ()), parse_time(since, "since"), parse_time(until, "until"), full
     )

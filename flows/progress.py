@@ -22,6 +22,16 @@ def _fields(run: StreamRun, batch: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def told(run: StreamRun) -> str:
+    """Return where a stream stands, in a line."""
+    counts = run.counts
+    of = f" of {run.expected}" if run.expected else ""
+    return (
+        f"{run.site} {run.stream}: {counts.fetched}{of} fetched, {counts.new} new,"
+        f" {counts.changed} changed, {counts.unchanged} unchanged, {counts.rejected} rejected, {run.seconds:.1f} s"
+    )
+
+
 class Progress:
     """Watches a run. Use as a context manager and hand it over as ``watch``."""
 
@@ -63,15 +73,7 @@ class Progress:
             self._redraw(touched)
         elif not self._quiet:
             for run in touched:
-                log.info(self._line(run), extra={"fields": _fields(run, self._batches)})
-
-    def _line(self, run: StreamRun) -> str:
-        counts = run.counts
-        of = f" of {run.expected}" if run.expected else ""
-        return (
-            f"batch {self._batches}: {run.site} {run.stream}: {counts.fetched}{of} fetched, {counts.new} new,"
-            f" {counts.changed} changed, {counts.unchanged} unchanged, {counts.rejected} rejected, {run.seconds:.1f} s"
-        )
+                log.info(f"batch {self._batches}: {told(run)}", extra={"fields": _fields(run, self._batches)})
 
     def _redraw(self, touched: list[StreamRun]) -> None:
         for run in touched:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -55,15 +55,16 @@ def replay(
     outcome = Outcome(new_run_id(), lake.root)
     with published(lake, outcome):
         for name in known if site is None else [site]:
-            tracking.part(name, outcome, partial(_renew, lake, outcome, settings, name, since, tracking.watch))
+            action = partial(_site, site=name, since=since)
+            tracking.part(name, outcome, partial(_renew, lake, outcome, settings, action, tracking.watch))
     return outcome
 
 
 def _renew(
-    lake: Lake, outcome: Outcome, settings: Settings, site: str, since: datetime | None, watch: Watch | None
+    lake: Lake, outcome: Outcome, settings: Settings, action: Callable[[Pipeline], None], watch: Watch | None = None
 ) -> None:
     pipeline = Pipeline(lake, outcome.run_id, settings, command="replay", source="raw", watch=watch, renews=True)
-    perform(pipeline, outcome, partial(_site, pipeline, site, since))
+    perform(pipeline, outcome, partial(action, pipeline))
 
 
 def replay_shard(settings: Settings, site: str | None, since: datetime | None, shard: Shard, outcome: Outcome) -> None:
@@ -74,8 +75,7 @@ def replay_shard(settings: Settings, site: str | None, since: datetime | None, s
     """
     lake = Lake.open(settings.lake)
     for name in sites(lake) if site is None else [site]:
-        pipeline = Pipeline(lake, outcome.run_id, settings, command="replay", source="raw", renews=True)
-        perform(pipeline, outcome, partial(_part, pipeline, name, since, shard))
+        _renew(lake, outcome, settings, partial(_part, site=name, since=since, shard=shard))
 
 
 def _part(pipeline: Pipeline, site: str, since: datetime | None, shard: Shard) -> None:

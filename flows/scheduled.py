@@ -17,7 +17,7 @@ from flows import backfill as backfills
 from flows.replay import replay as replay_job
 from flows.settings import Settings
 from flows.sync import sync as sync_job
-from flows.tracked import HOOKS, absolute, report, tracking
+from flows.tracked import HOOKS, report, tracking
 from flows.upkeep import maintain as maintain_job
 from schemas.errors import UsageError
 from schemas.sources import parse_time
@@ -47,7 +47,7 @@ def sync(
     """
     return report(
         sync_job(
-            Settings.load(lake=absolute(lake), workers=workers),
+            Settings.load(lake=lake, workers=workers),
             only,
             tracking(again=False),
             leave_scheduled=leave_scheduled,
@@ -87,7 +87,7 @@ def backfill(
     if start is None or end is None:
         raise UsageError("A backfill needs both since and until.")
     request = backfills.BackfillRequest(source, start, end, window, tuple(kinds or ()), workers, full)
-    settings = Settings.load(lake=absolute(lake))
+    settings = Settings.load(lake=lake)
     if dry_run:
         return backfills.estimate(request, settings)
     return report(backfills.backfill(request, settings, tracking()))
@@ -108,7 +108,7 @@ def replay(
     Returns:
         The same object that ``presslake replay --json`` prints.
     """
-    settings = Settings.load(lake=absolute(lake), workers=workers)
+    settings = Settings.load(lake=lake, workers=workers)
     return report(replay_job(settings, site, parse_time(since, "since"), tracking()))
 
 
@@ -127,7 +127,7 @@ def maintain(
     Returns:
         What was done, table by table.
     """
-    done = maintain_job(Settings.load(lake=absolute(lake)), compacting=compact, vacuuming=vacuum, keep_days=keep_days)
+    done = maintain_job(Settings.load(lake=lake), compacting=compact, vacuuming=vacuum, keep_days=keep_days)
     for upkeep in done:
         get_run_logger().info(
             "%s: %d files, %d before, %d removed", upkeep.table, upkeep.files_after, upkeep.files_before, upkeep.removed

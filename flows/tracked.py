@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_client, get_run_logger, task
@@ -132,7 +131,7 @@ def report(outcome: Outcome) -> dict[str, Any]:
 
 def mend(flow: Any, run: Any, state: State[Any]) -> None:
     """Leave the ledger true behind a flow run that was killed, cancelled or failed: a hook for all three."""
-    settings = Settings.load(lake=absolute(run.parameters.get("lake")))
+    settings = Settings.load(lake=run.parameters.get("lake"))
     with suppress(PresslakeError):
         lake = Lake.open(settings.lake)
         if mend_ledger(lake):
@@ -141,10 +140,3 @@ def mend(flow: Any, run: Any, state: State[Any]) -> None:
 
 HOOKS: dict[str, Any] = {hook: [mend] for hook in ("on_failure", "on_crashed", "on_cancellation")}
 """How every flow that writes runs is declared."""
-
-
-def absolute(lake: str | None) -> str | None:
-    """Return a lake's path as seen from any folder: a worker runs in one of its own, which vanishes with it."""
-    if not lake or "://" in lake:
-        return lake
-    return str(Path(lake).expanduser().absolute())

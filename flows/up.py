@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 
-from flows.deployments import POOL, forget_schedules, write_deployments
+from flows.deployments import POOL, deployments, forget_schedules
 from flows.settings import Settings
+from flows.upcoming import FOLDER, STATE
 from schemas.errors import LakeError, UsageError
+from warehouse.places import absolute
 
-FOLDER = ".presslake"
-STATE = "up.json"
 _START_S = 180.0
 _STOP_S = 4.0
 
@@ -59,8 +60,7 @@ class Up:
             "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
             "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
             "PRESSLAKE_HOME": str(self.folder),
-            "PRESSLAKE_LAKE": self.settings.lake if "://" in self.settings.lake
-            else str((self.folder / Path(self.settings.lake).expanduser()).absolute()),
+            "PRESSLAKE_LAKE": absolute(self.settings.lake),
             # The log of a process is read while it runs.
             "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
@@ -74,17 +74,18 @@ class Up:
         """
         self._require_free_port()
         self.home.mkdir(exist_ok=True, mode=0o700)
-        file, names = write_deployments(self.home / "prefect.yaml", self.folder)
+        declared, file = deployments(self.folder), self.home / "prefect.yaml"
+        file.write_text(yaml.safe_dump(declared, sort_keys=False), encoding="utf-8")
         self._spawn("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port))
         self._until("server", lambda: self._get("health") is not None)
         self._bury()
         self._spawn("worker", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", "presslake")
         self._until("worker", lambda: self._get(f"work_pools/{POOL}") is not None)
         self._perform("deploy", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file))
-        forget_schedules(f"{self.address}/api", file)
+        forget_schedules(f"{self.address}/api", declared)
         self._perform("automations", "flows.alerts")
         (self.home / STATE).write_text(json.dumps({"api": f"{self.address}/api"}))
-        return names
+        return [deployment["name"] for deployment in declared["deployments"]]
 
     def wait(self) -> None:
         """Return when one of the processes ends.

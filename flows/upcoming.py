@@ -11,8 +11,10 @@ from typing import Any
 
 from flows.settings import CONFIG_FILE
 from flows.sources import Entry, load
-from flows.up import FOLDER, STATE
 
+FOLDER = ".presslake"
+STATE = "up.json"
+"""Where ``presslake up`` keeps what it knows, beside ``presslake.toml``; and there, how its server is reached."""
 _AT_MOST_S = 2.0
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
-from wordpress_packages import run, which
+from wordpress_packages import apt_install, which
 
 _QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -27,14 +27,8 @@ def chromium() -> str:
     remedy = "missing for the tests of pages: chromium (apt-get install chromium)"
     if os.geteuid() != 0 or not which("apt-get"):
         raise BrowserUnavailable(remedy)
-    install = ("apt-get", "install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "chromium")
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
     try:
-        try:
-            run(*install, env=env)
-        except RuntimeError:  # typically package lists that are absent or older than the archive
-            run("apt-get", "update", env=env)
-            run(*install, env=env)
+        apt_install("chromium")
     except RuntimeError as error:
         raise BrowserUnavailable(f"{remedy}; {error}") from error
     if path := which("chromium"):

@@ -45,18 +45,24 @@ def older_duckdb(*statements: str, extensions: tuple[str, ...]) -> list[list[Any
 
 
 def _python() -> Path:
-    home = cache_directory() / f"duckdb-{VERSION}-py{sys.version_info.major}{sys.version_info.minor}"
+    packages = [f"{name}=={VERSION}" for name in _PACKAGES]
+    return environment(f"duckdb-{VERSION}", f"DUCKDB {VERSION}", *packages) / "bin" / "python"
+
+
+def environment(name: str, what: str, *packages: str) -> Path:
+    """Return the folder of a virtual environment with these packages, made once; skip the test where it cannot be."""
+    home = cache_directory() / f"{name}-py{sys.version_info.major}{sys.version_info.minor}"
     if not home.is_dir():
-        building = Path(tempfile.mkdtemp(prefix="duckdb-", dir=cache_directory()))
+        building = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=cache_directory()))
         uv = Path(sys.executable).with_name("uv")
         install = [uv, "pip", "install", "-q", "--system-certs", "--python", building / "bin" / "python"]
         try:
             subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, building], check=True)
-            subprocess.run([*install, *(f"{name}=={VERSION}" for name in _PACKAGES)], check=True, timeout=200)
+            subprocess.run([*install, *packages], check=True, timeout=200)
             os.rename(building, home)
         except (subprocess.SubprocessError, OSError) as reason:
             if not home.is_dir():
-                pytest.skip(f"NO DUCKDB {VERSION}: {reason}")
+                pytest.skip(f"NO {what}: {reason}")
         finally:
             shutil.rmtree(building, ignore_errors=True)
-    return home / "bin" / "python"
+    return home

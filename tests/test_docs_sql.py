@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import duckdb
 import nbformat
 import pytest
 import yaml
-from wordpress_site import cache_directory
+from older_duckdb import environment
 
 from flows.jobs import IngestRequest, ingest
 from flows.settings import Settings
@@ -142,20 +141,7 @@ def test_the_cell_runs_in_jupyter(folder: Path) -> None:
 
 def _shell() -> list[str]:
     """Return what starts DuckDB's shell, in a virtual environment of its own that is made once."""
-    home = cache_directory() / f"duckdb-cli-{SHELL}-py{sys.version_info.major}{sys.version_info.minor}"
-    if not home.is_dir():
-        building = Path(tempfile.mkdtemp(prefix="duckdb-cli-", dir=cache_directory()))
-        uv = Path(sys.executable).with_name("uv")
-        install = [uv, "pip", "install", "-q", "--system-certs", "--python", building / "bin" / "python"]
-        try:
-            subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", sys.executable, building], check=True)
-            subprocess.run([*install, f"duckdb-cli=={SHELL}"], check=True, timeout=200)
-            os.rename(building, home)
-        except (subprocess.SubprocessError, OSError) as reason:
-            if not home.is_dir():
-                pytest.skip(f"NO DUCKDB SHELL {SHELL}: {reason}")
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+    home = environment(f"duckdb-cli-{SHELL}", f"DUCKDB SHELL {SHELL}", f"duckdb-cli=={SHELL}")
     # A script whose first line names the place where it was made.
     return [str(home / "bin" / name) for name in ("python", "duckdb")]
 

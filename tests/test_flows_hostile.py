@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from lakes import query
 from localinputs import NOTE, POSTS, write
+from processes import alive
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "<!DOCTYPE html><html><head><title>T</title></head><body>{}</body></html>"
@@ -90,19 +91,6 @@ def test_a_hostile_document_holds_no_interrupt_up(tmp_path: Path, ending: signal
     while alive(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(process.pid)
-
-
-def alive(session: int) -> list[int]:
-    """Return the processes of the session that are alive, besides its first."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            pid, rest = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(rest[3]) == session and pid != session and rest[0] != "Z":
-            found.append(pid)
-    return found
 
 
 def test_json_tells_of_what_was_refused(hostile: Path, tmp_path: Path) -> None:

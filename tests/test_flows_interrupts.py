@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from breakable_server import BreakableServer
 from localinputs import post
+from processes import alive
 from test_flows_cli import ROOT, presslake
-from test_flows_hostile import alive
 
 POSTS = 4000
 # A stop is not measured here; it must only not wait for what is under way (an answer takes 60 s below).

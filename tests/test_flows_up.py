@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 import requests
 from lakes import query
+from processes import children, processes
 from test_flows_cli import ROOT, presslake
 
 pytestmark = pytest.mark.timeout(600)
@@ -42,25 +42,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def processes() -> list[tuple[int, str]]:
-    """Return id and command line of every process (Linux: proc(5))."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            found.append((int(path.parent.name), path.read_text(errors="replace").replace("\0", " ")))
-    return found
-
-
-def children(parent: int) -> list[tuple[int, str]]:
-    """Return id and command line of a process's children."""
-    found = []
-    for pid, line in processes():
-        with suppress(OSError):
-            if int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1]) == parent:
-                found.append((pid, line))
-    return found
 
 
 class Alerts:

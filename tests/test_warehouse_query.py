@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from documents import table
 
 from schemas.errors import LakeError, UsageError
 from schemas.keys import site_bucket
-from schemas.rules import validate
-from schemas.tables import DOCUMENTS
 from warehouse import catalog, commit
 from warehouse.lake import Lake
 from warehouse.query import connect, interruptible, run_query
@@ -38,14 +37,17 @@ def document(number: int, **given: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    made = Lake.open(str(tmp_path_factory.mktemp("query") / "lake"), create=True)
-    rows, _, errors = validate(DOCUMENTS, [document(n) for n in range(1, 6)])
-    assert not errors
-    commit.commit_documents(made, rows)
+def five_documents(folder: Path) -> Lake:
+    """A published lake of five documents."""
+    made = Lake.open(str(folder / "lake"), create=True)
+    commit.commit_documents(made, table(*(document(n) for n in range(1, 6))))
     catalog.publish(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return five_documents(tmp_path_factory.mktemp("query"))
 
 
 @pytest.fixture

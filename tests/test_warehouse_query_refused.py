@@ -10,12 +10,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from test_warehouse_query import document, tree
+from test_warehouse_query import five_documents, tree
 
 from schemas.errors import UsageError
-from schemas.rules import validate
-from schemas.tables import DOCUMENTS
-from warehouse import catalog, commit
 from warehouse.lake import Lake
 from warehouse.query import connect, run_query
 
@@ -24,12 +21,7 @@ SECRET = "marker-of-a-secret"
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    made = Lake.open(str(tmp_path_factory.mktemp("refused") / "lake"), create=True)
-    rows, _, errors = validate(DOCUMENTS, [document(n) for n in range(1, 6)])
-    assert not errors
-    commit.commit_documents(made, rows)
-    catalog.publish(made)
-    return made
+    return five_documents(tmp_path_factory.mktemp("refused"))
 
 
 WRITES = [

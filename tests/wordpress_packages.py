@@ -61,26 +61,23 @@ def ensure_programs() -> None:
     remedy = f"missing for the test WordPress: {', '.join(missing)} (apt-get install {' '.join(missing)})"
     if os.geteuid() != 0 or not which("apt-get"):
         raise WordPressUnavailable(remedy)
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
-    install = (
-        "apt-get",
-        "install",
-        "-y",
-        "--no-install-recommends",
-        "-o",
-        "DPkg::Lock::Timeout=300",
-        *missing,
-    )
     try:
-        try:
-            run(*install, env=env)
-        except RuntimeError:  # typically package lists that are absent or older than the archive
-            run("apt-get", "update", env=env)
-            run(*install, env=env)
+        apt_install(*missing)
     except RuntimeError as error:
         raise WordPressUnavailable(f"{remedy}; {error}") from error
     if _missing_packages():
         raise WordPressUnavailable(remedy)
+
+
+def apt_install(*packages: str) -> None:
+    """Install Debian packages as root; RuntimeError if that fails."""
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    install = ("apt-get", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *packages)
+    try:
+        run(*install, env=env)
+    except RuntimeError:  # typically package lists that are absent or older than the archive
+        run("apt-get", "update", env=env)
+        run(*install, env=env)
 
 
 def _codename() -> str:

@@ -9,9 +9,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -28,25 +25,15 @@ from warehouse import mirror
 from warehouse.lake import Lake, dataset
 from warehouse.places import CATALOG, PUBLISHED
 from warehouse.rewrite import data_files
+from warehouse.shipped import View, shipped
 
 # Readable by every DuckDB from 1.1 on; the newest format is refused by older readers (measured).
 _STORAGE_VERSION = "v1.0.0"
-_COLUMN_COMMENT = re.compile(r"^\s*(?:.*\bAS\s+)?(?:\w+\.)?(\w+),?\s+--\s+(.+)$", re.IGNORECASE)
 
 SUPERSEDED = pa.schema(
     [("site", pa.string()), ("kind", pa.string()), ("id", pa.string()), ("document_version", pa.int32()),
      ("valid_to", TIMESTAMP)]
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One view file: its SQL, the sentence that states the grain, and comments of columns it computes itself."""
-
-    name: str
-    sql: str
-    grain: str
-    comments: dict[str, str]
 
 
 def views() -> tuple[View, ...]:
@@ -57,27 +44,6 @@ def views() -> tuple[View, ...]:
 def macros() -> tuple[View, ...]:
     """Return the table macros shipped in ``warehouse/macros``; the first comment line is ``signature: sentence``."""
     return shipped("macros")
-
-
-@cache
-def shipped(folder: str) -> tuple[View, ...]:
-    """Return the SQL files of one folder of this package, by name."""
-    entries = (files("warehouse") / folder).iterdir()
-    sources = {e.name.removesuffix(".sql"): e.read_text() for e in entries if e.name.endswith(".sql")}
-    return tuple(parse_view(name, sql) for name, sql in sorted(sources.items()))
-
-
-def parse_view(name: str, sql: str) -> View:
-    """Return a view file's parts.
-
-    Raises:
-        LakeError: its first line is no comment.
-    """
-    first, *rest = sql.splitlines()
-    if not first.startswith("-- "):
-        raise LakeError(f"View {name}.sql does not begin with a comment that states its grain.")
-    found = (_COLUMN_COMMENT.match(line) for line in rest)
-    return View(name, sql, first[3:].strip(), {match[1]: match[2] for match in found if match})
 
 
 def catalog_path(lake: Lake) -> Path:

@@ -16,10 +16,11 @@ from schemas.errors import LakeError
 from schemas.keys import from_micros, public_count_id, watermark_id
 from schemas.tables import TABLES
 from warehouse import mirror
-from warehouse.catalog import View, attach, published_files, shipped
+from warehouse.catalog import attach, published_files
 from warehouse.commit import mark
 from warehouse.heads import public
 from warehouse.lake import Lake, dataset, same_type, storage
+from warehouse.shipped import View, shipped
 
 _EXAMPLES = 5
 

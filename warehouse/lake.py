@@ -18,7 +18,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from schemas.columns import Table
 from schemas.errors import LakeError, SchemaMismatch, UsageError
 from schemas.tables import SCHEMA_VERSION, TABLES
-from warehouse.places import is_remote, local_folder
+from warehouse.places import absolute, is_remote, local_folder
 from warehouse.stores import OPTIONS, StoreHandler, cause
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Lake:
             SchemaMismatch: its tables do not fit this release.
             LakeError: it cannot be created, or the store cannot be reached.
         """
-        lake = cls(root.rstrip("/") if is_remote(root) else str(Path(root).expanduser().absolute()))
+        lake = cls(absolute(root))
         missing = lake._missing_tables()
         if len(missing) == len(TABLES):
             if not create:

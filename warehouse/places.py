@@ -17,6 +17,11 @@ def is_remote(root: str) -> bool:
     return "://" in root
 
 
+def absolute(root: str) -> str:
+    """Return a lake's root as seen from any folder; processes and machines that share it may be in others."""
+    return root.rstrip("/") if is_remote(root) else str(Path(root).expanduser().absolute())
+
+
 def local_folder(root: str) -> Path:
     """Return the folder that holds a lake's catalog and every file that its views read.
 

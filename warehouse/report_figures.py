@@ -5,26 +5,22 @@ Everything is counted by DuckDB: what comes back is as many rows as a figure sho
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import duckdb
 
 from schemas.errors import LakeError
 from warehouse.query import finish
+from warehouse.shipped import shipped
 
 Row = dict[str, Any]
 GATHERED = ("gathered_documents", "gathered_changes")
 """What figures read instead of the views: a lake's wide files are then read once, not for every figure."""
 
 
-@cache
 def figures() -> dict[str, str]:
     """Return the SQL of every figure by name; its first comment states what a row stands for."""
-    folder = files("warehouse") / "report"
-    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    return {e.name.removesuffix(".sql"): e.read_text("utf-8") for e in entries if e.name.endswith(".sql")}
+    return {entry.name: entry.sql for entry in shipped("report")}
 
 
 def gather(connection: duckdb.DuckDBPyConnection) -> None:
