@@ -63,7 +63,12 @@ def sha256_hex(data: bytes) -> str:
 
 
 def _folded(value: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", value).split())
+    value = unicodedata.normalize("NFC", value)
+    lines = value.replace("\n\n", " ").replace("\n", " ")
+    # Most text has no white space but single spaces and line ends: two looks cost less than taking it to pieces.
+    if lines.isprintable() and "  " not in lines:
+        return lines.strip(" ")
+    return " ".join(value.split())
 
 
 def content_sha256(title: str, text: str) -> str:

@@ -14,13 +14,16 @@ _CODE_LANGUAGE: Final = re.compile(r"(?:^|[\s;])(?:language-|lang-|lang:|brush:\
 
 def heading(walker: Walker, element: Element) -> None:
     """A heading on one line, remembered with its level."""
-    blocks = walker.contained(element)
+    write_heading(walker, walker.contained(element), int(element.tag[1]))
+
+
+def write_heading(walker: Walker, blocks: list[Block], level: int) -> None:
+    """Write the blocks in a heading as one."""
     text = " ".join(block.text for block in blocks if block.text)
     markdown = " ".join(block.markdown for block in blocks).replace("  \n", " ").replace("\n", " ")
     if not text:
         walker.blocks += blocks
         return
-    level = int(element.tag[1])
     text = " ".join(text.split())
     walker.headings.append({"level": level, "text": text})
     walker.blocks.append(Block(text, f"{'#' * level} {escape_heading(markdown)}", "heading"))
@@ -145,7 +148,7 @@ def item_list(walker: Walker, element: Element) -> None:
             _continue_item(items, number, walker.captured(child.tail))
     if items:
         previous = walker.blocks[-1].kind if walker.blocks else ""
-        walker.blocks.append(_list_block(items, ordered, previous))
+        walker.blocks.append(list_block(items, ordered, previous))
 
 
 def _continue_item(items: list[tuple[int, list[Block]]], number: int, blocks: list[Block]) -> None:
@@ -164,7 +167,8 @@ def _whole(value: str | None, default: int) -> int:
         return default
 
 
-def _list_block(items: list[tuple[int, list[Block]]], ordered: bool, previous: str) -> Block:
+def list_block(items: list[tuple[int, list[Block]]], ordered: bool, previous: str) -> Block:
+    """Make one block of numbered items; ``previous`` is the kind of the block before."""
     # Two lists in a row would melt into one in Markdown: the second gets the other marker.
     kind = ("ol)" if previous == "ol" else "ol") if ordered else ("ul*" if previous == "ul" else "ul")
     tight = all(block.kind[:2] in ("ul", "ol") for _, blocks in items for block in blocks[1:])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html as entities
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from lxml import etree
@@ -17,6 +17,7 @@ from flows.extraction.blocks import BLOCK_RULES
 from flows.extraction.escaping import escape_line_starts, escape_text
 from flows.extraction.inline import INLINE_RULES
 from flows.extraction.shortcodes import closing_names, expand_known
+from flows.extraction.simple_blocks import walk_blocks, written_out
 from flows.extraction.tables import table
 from flows.extraction.walker import Walker, joined_markdown, joined_text
 
@@ -75,11 +76,21 @@ def extract_fragment(html: str, *, base_url: str | None = None, autop: bool = Fa
         from flows.extraction.autop import add_paragraphs
 
         html = add_paragraphs(html)
-    data = clean_bytes(html)
-    root = _parse(data)
+    html = written_out(clean(html))
+    walker = walker_for(base_url, closing_names(html))
+    if not walk_blocks(walker, html, partial(_walk_parsed, walker)):
+        return _tags_stripped(html)
+    return _extracted(walker)
+
+
+def _walk_parsed(walker: Walker, html: str) -> bool:
+    """Parse some blocks and walk them; return False for a tree that the parser cannot hold."""
+    root = _parse(html.encode())
     if root is None:
-        return _tags_stripped(data.decode())
-    return extract_tree(root, base_url=base_url, closed=closing_names(html))
+        return False
+    walker.flow(root)
+    walker.flush()
+    return True
 
 
 def extract_tree(root: Any, *, base_url: str | None = None, closed: frozenset[str] = frozenset()) -> Extracted:
@@ -87,6 +98,10 @@ def extract_tree(root: Any, *, base_url: str | None = None, closed: frozenset[st
     walker = walker_for(base_url, closed)
     walker.flow(root)
     walker.flush()
+    return _extracted(walker)
+
+
+def _extracted(walker: Walker) -> Extracted:
     blocks = walker.blocks
     while blocks and blocks[-1].kind == "rule":
         blocks.pop()

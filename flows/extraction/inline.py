@@ -9,7 +9,7 @@ from flows.extraction.blocks import preformatted
 from flows.extraction.escaping import code_span, escape_text, image, link
 from flows.extraction.walker import BLOCK_TAGS, Block, Element, Rule, Walker, host_of
 
-_BACKLINKS: Final = frozenset(("↩", "↩︎", "↩️", "⤴", "⏎", "↑", "^", "⬆", "⇧"))
+BACKLINKS: Final = frozenset(("↩", "↩︎", "↩️", "⤴", "⏎", "↑", "^", "⬆", "⇧"))
 _RAISED: Final = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ")
 _RAISABLE: Final = re.compile(r"[0-9+\-−()n]{1,6}$")
 _LONGEST_MARK: Final = 3
@@ -49,13 +49,17 @@ def emphasis(walker: Walker, element: Element, mark: str) -> None:
     walker.inline -= 1
     walker.marks[mark] = 0
     inner, walker.markdown = "".join(walker.markdown), outer
+    marked_up(outer, inner, mark, (element.tail or "")[:1])
+
+
+def marked_up(outer: list[str], inner: str, mark: str, follower: str) -> None:
+    """Add a run between marks to ``outer``; ``follower`` is the character after it, or nothing."""
     core = inner.strip()
     if not core:
         outer.append(inner)
         return
     start = inner.index(core[0])
     before, after = inner[:start], inner[start + len(core) :]
-    follower = (element.tail or "")[:1]
     previous = outer[-1] if outer else ""
     if previous == mark and not before and len(outer) > 1:
         outer[-1] = core  # directly after the same emphasis: one pair of marks for both
@@ -90,21 +94,25 @@ def anchor(walker: Walker, element: Element) -> None:
     walker.marks["a"] = 0
     inner, walker.markdown = "".join(walker.markdown), outer
     text = "".join(walker.text[position:]).strip()
-    if text in _BACKLINKS and href[0] == "#":
+    if text in BACKLINKS and href[0] == "#":
         del walker.text[position:]
         walker.spaced = spaced
         return
     if href[0] != "#" and (text or len(walker.images) > images):
         walker.record_link(url, " ".join(text.split()), element.get("rel"))
-    core = inner.strip().replace("  \n", " ")
-    if not core or walker.verbatim:
+    if not inner.strip() or walker.verbatim:
         outer.append(inner)
         return
+    linked_up(outer, inner, url)
+
+
+def linked_up(outer: list[str], inner: str, url: str) -> None:
+    """Add a run that is a link to ``outer``."""
     if outer and outer[-1].endswith("!"):
         outer[-1] = outer[-1][:-1] + "\\!"  # `!` before `[` would make an image of the link
     if inner[0] in " \n":
         outer.append(" ")
-    outer.append(link(core, url))
+    outer.append(link(inner.strip().replace("  \n", " "), url))
     if inner[-1] in " \n":
         outer.append(" ")
 

@@ -82,18 +82,12 @@ class Walker:
             return
         if not self.markdown:
             return
-        text = "".join(self.text).strip()
-        markdown = "".join(self.markdown).strip()
+        block = finished("".join(self.text), "".join(self.markdown))
         self.text, self.markdown, self.spaced = [], [], True
-        if "\n" in text:
-            text = text.replace(" \n", "\n")
-        if "  " in text:  # around a picture, which leaves nothing
-            text = _BLANKS.sub(" ", text)
-        if markdown:
-            markdown = escape_line_starts(markdown)
-            if self.href and text:
-                markdown = link(markdown.replace("\n", " "), self.href)
-            self.blocks.append(Block(text, markdown))
+        if block is not None:
+            if self.href and block.text:
+                block = Block(block.text, link(block.markdown.replace("\n", " "), self.href))
+            self.blocks.append(block)
 
     def _break_line(self) -> None:
         if self.markdown and self.text and not self.text[-1].endswith("\n"):
@@ -208,10 +202,7 @@ class Walker:
         if self.lines and "\n" in text:
             text = _LINE_ENDS.sub("\n", _BLANKS.sub(" ", text))
             return text.lstrip() if self.spaced else text
-        if not text.isprintable() or "  " in text:  # most text is neither, and one look costs less than a search
-            if "\n" in text and not text.isascii():
-                text = _CJK_BREAK.sub("", text)
-            text = _SPACES.sub(" ", text)
+        text = collapsed(text)
         return text[1:] if self.spaced and text[:1] == " " else text
 
     def _add_urls(self, text: str) -> None:
@@ -239,6 +230,27 @@ class Walker:
         host = host_of(url)
         internal = host == self._host if host else ":" not in url.split("/", 1)[0]
         self.links.append({"url": url, "text": text, "rel": rel or None, "is_internal": internal})
+
+
+def collapsed(text: str) -> str:
+    """Write every run of white space as one space; between ideographs a line break is none at all."""
+    if text.isprintable() and "  " not in text:  # most text is that tidy, and one look costs less than a search
+        return text
+    if "\n" in text and not text.isascii():
+        text = _CJK_BREAK.sub("", text)
+    return _SPACES.sub(" ", text)
+
+
+def finished(text: str, markdown: str) -> Block | None:
+    """Make a block of a run of inline content that ends here; None if there is nothing in it."""
+    text, markdown = text.strip(), markdown.strip()
+    if not markdown:
+        return None
+    if "\n" in text:
+        text = text.replace(" \n", "\n")
+    if "  " in text:  # around a picture, which leaves nothing
+        text = _BLANKS.sub(" ", text)
+    return Block(text, escape_line_starts(markdown))
 
 
 def _is_furniture(element: Element) -> bool:
