@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,6 +12,9 @@ from schemas.records import RawRecord, Rejection
 from warehouse.ledger import StreamRun
 
 T = TypeVar("T")
+
+# Shorter than any wait that is worth being used, longer than what a fast site needs for a page.
+_PATIENCE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,11 @@ def gathered(read: Iterable[RawRecord | Rejection], *, most: int, most_bytes: in
         yield batch
 
 
-def ahead(source: Iterable[T], depth: int = 3) -> Iterator[T]:
+def ahead(source: Iterable[T], depth: int = 3, idle: Callable[[], None] | None = None) -> Iterator[T]:
     """Return the same items, read in a thread a few items ahead, so that fetching overlaps with what follows.
 
-    An error of the source comes out where it happened. Leaving early stops the thread at its next item.
+    ``idle`` is called when no item comes for a moment. An error of the source comes out where it happened. Leaving
+    early stops the thread at its next item.
     """
     items: queue.Queue[tuple[str, T | BaseException | None]] = queue.Queue(depth)
     stopped = threading.Event()
@@ -91,7 +95,12 @@ def ahead(source: Iterable[T], depth: int = 3) -> Iterator[T]:
     thread.start()
     try:
         while True:
-            kind, value = items.get()
+            try:
+                kind, value = items.get(timeout=_PATIENCE_S if idle else None)
+            except queue.Empty:
+                assert idle is not None
+                idle()
+                kind, value = items.get()
             if kind == "item":
                 yield value  # type: ignore[misc]
             elif kind == "error":

@@ -224,8 +224,9 @@ def _files(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:
     if request.shard is not None:
         records = filter(request.shard.holds, records)
     batches = gathered(records, most=settings.batch_records, most_bytes=settings.batch_bytes)
-    for batch in ahead(batches, depth=1):
-        pipeline.process(batch)
+    for batch in ahead(batches, depth=1, idle=pipeline.settle):
+        pipeline.feed(batch)
+    pipeline.settle()
     left_out = ", ".join(f"{count} {what}" for what, count in sorted(options.left_out.items()))
     for run in pipeline.streams.values():
         run.expected = run.counts.fetched

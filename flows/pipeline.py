@@ -41,13 +41,23 @@ from warehouse.underway import Note
 
 log = logging.getLogger(__name__)
 
-# Starting processes costs more than a small batch of tame records.
-_POOL_FROM = 200
+# Starting processes costs more than to extract that much of tame records here.
+_POOL_BYTES = 1024 * 1024
 
 Fate = tuple[str, str]
 """A record's site and what became of it: new, changed, unchanged or rejected."""
 Checked = tuple[pa.Table, list[RawRecord | None]]
 """Rows that obey the rules, and for each the record it is, or None when it rode along with another."""
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch that has landed: what of it is extracted, what cannot change anything, and what waits for the former."""
+
+    batch: Batch
+    fresh: list[RawRecord]
+    unchanged: list[RawRecord]
+    extracted: Callable[[], list[Curated]]
 
 
 @dataclass
@@ -79,6 +89,7 @@ class Pipeline:
             preload=["flows.curation"],
         )  # fmt: skip
         self._names = Names(self.lake)
+        self._under_way: _UnderWay | None = None
         self.note = Note(self.lake, self.run_id)
         self._began = utcnow(), time.monotonic()
 
@@ -87,7 +98,7 @@ class Pipeline:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the workers without waiting for what is under way."""
+        """Stop the workers without waiting for what is under way: who wants it has settled."""
         self._workers.stop()
         self.note.release()
 
@@ -106,9 +117,32 @@ class Pipeline:
 
     def process(self, batch: Batch) -> None:
         """Take one batch to the lake and add up what became of it; see the module for the order of commits."""
+        self._finish(self._begin(batch))
+
+    def feed(self, batch: Batch) -> None:
+        """Take one batch of many to the lake, at the latest with the next one or when things are settled.
+
+        While one is committed here, the next is extracted in the workers. They are committed in their order.
+        """
+        begun = self._begin(batch)
+        before, self._under_way = self._under_way, begun
+        if before is not None:
+            self._finish(before)
+
+    def settle(self) -> None:
+        """Bring to its end what was fed."""
+        before, self._under_way = self._under_way, None
+        if before is not None:
+            self._finish(before)
+
+    def _begin(self, batch: Batch) -> _UnderWay:
         fresh, unchanged = (batch.records, []) if self.renews else self._landed(batch.records)
+        return _UnderWay(batch, fresh, unchanged, self._extract(fresh))
+
+    def _finish(self, under_way: _UnderWay) -> None:
+        batch, fresh, unchanged = under_way.batch, under_way.fresh, under_way.unchanged
         rejections = list(batch.rejections)
-        entities, documents = self._sorted(fresh, self._extract(fresh), rejections)
+        entities, documents = self._sorted(fresh, under_way.extracted(), rejections)
         checked = {name: _checked(name, pairs, rejections) for name, pairs in entities.items()}
         fate = [(record.site, "unchanged") for record in unchanged]
         # Before the documents, which take their names from them.
@@ -162,12 +196,17 @@ class Pipeline:
             (unchanged if same else fresh).append(record)
         return fresh, unchanged
 
-    def _extract(self, records: Sequence[RawRecord]) -> list[Curated]:
-        """Return what each record becomes: the risky ones in workers, the others too if they are many."""
-        is_worth_it = len(records) >= _POOL_FROM and self.settings.workers > 1
+    def _extract(self, records: Sequence[RawRecord]) -> Callable[[], list[Curated]]:
+        """Start extraction; return what waits for it: the risky records in workers, the others too if they are many."""
+        is_worth_it = self.settings.workers > 1 and sum(len(r.payload) for r in records) >= _POOL_BYTES
         sent = [n for n, record in enumerate(records) if is_worth_it or not is_tame(record)]
-        done = dict(zip(sent, self._workers.map([records[n] for n in sent]), strict=True)) if sent else {}
-        return [done[n] if n in done else curate(record) for n, record in enumerate(records)]
+        results = self._workers.begin([records[n] for n in sent]) if sent else list
+
+        def extracted() -> list[Curated]:
+            done = dict(zip(sent, results(), strict=True))
+            return [done[n] if n in done else curate(record) for n, record in enumerate(records)]
+
+        return extracted
 
     def _sorted(
         self, records: Sequence[RawRecord], done: Sequence[Curated], rejections: list[Rejection]

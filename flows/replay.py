@@ -121,8 +121,9 @@ def _take(pipeline: Pipeline, streams: _Streams, records: Iterable[RawRecord]) -
         for name, part in parts.items():
             run = pipeline.stream(part[0].site, name)
             run.expected = streams.stated()[name] or None
-            pipeline.process(Batch(part, stream=run))
+            pipeline.feed(Batch(part, stream=run))
             run.bytes += sum(len(record.payload) for record in part)
+    pipeline.settle()
 
 
 class _Streams:
@@ -223,7 +224,8 @@ def _quarantined(pipeline: Pipeline, site: str | None) -> None:
     settings, lost = pipeline.settings, Counter[str]()
     tried = _tried_again(pipeline.lake, site, settings.max_file_bytes, lost)
     for batch in gathered(tried, most=settings.batch_records, most_bytes=settings.batch_bytes):
-        pipeline.process(batch)
+        pipeline.feed(batch)
+    pipeline.settle()
     for name, count in lost.items():
         run: StreamRun = pipeline.stream(name, "files")
         run.reasons.append(f"{count} rejections hold no record to try again: ingest their source once more")

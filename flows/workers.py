@@ -1,19 +1,21 @@
 """Processes that do risky work: one item that never ends, eats memory or brings its process down costs only itself.
 
 Each worker sets the kernel's timer before an item and takes it off behind it, so that even code that never comes back
-to Python ends at the limit, and so does a worker whose parent is gone. Results come back item by item: the item a dead
-worker owes is the guilty one. After a crash it gets a second chance, as it may have been an innocent worker that the
-system or a person ended.
+to Python ends at the limit, and so does a worker whose parent is gone. It also says in shared memory which item it is
+at: that is the guilty one should it die. After a crash it gets a second chance, as it may have been an innocent worker
+that the system or a person ended.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Generic, TypeVar
 
 from schemas.errors import PresslakeError, RecordError
@@ -23,6 +25,8 @@ R = TypeVar("R")
 
 # Chunks of 32 measured best.
 _CHUNK = 32
+# Results are gathered up to this size before they are sent: each message costs both sides more than its bytes do.
+_MESSAGE_BYTES = 1024 * 1024
 _MOST_BYTES = 3 * 1024**3
 _CRASHES = 2
 _STARTS = 4
@@ -51,6 +55,8 @@ class Workers(Generic[T, R]):
         self._work, self._failed = work, failed
         self._count, self._timeout_s = count, timeout_s
         self._staff: list[_Worker] = []
+        self._turn = threading.Lock()
+        self._round = 0  # a round that runs in the background ends when this moves on
         # Fork would copy the threads' locks of the storage engine, held or not.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
@@ -61,15 +67,42 @@ class Workers(Generic[T, R]):
         Raises:
             PresslakeError: processes cannot be started here.
         """
-        try:
-            return _Round(self, items).run()
-        except BaseException:
-            # What is under way belongs to nobody any more.
-            self.stop()
-            raise
+        with self._turn:
+            try:
+                return _Round(self, items).run()
+            except BaseException:
+                # What is under way belongs to nobody any more.
+                self.stop()
+                raise
+
+    def begin(self, items: Sequence[T]) -> Callable[[], list[R]]:
+        """Start on items in the background, behind what is under way; return what waits for the results.
+
+        Waiting raises what ``map`` raises.
+        """
+        done: list[list[R]] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                done.append(self.map(items))
+            except BaseException as error:  # handed over whole to who waits
+                errors.append(error)
+
+        thread = threading.Thread(target=run, name="presslake-extraction", daemon=True)
+        thread.start()
+
+        def results() -> list[R]:
+            thread.join()
+            if errors:
+                raise errors[0]
+            return done[0]
+
+        return results
 
     def stop(self) -> None:
         """End all processes at once, whatever they do."""
+        self._round += 1
         # An interrupt may come while another is under way: what it leaves is nobody's any more, and killed.
         staff, self._staff = self._staff, []
         for worker in staff:
@@ -83,13 +116,23 @@ class _Worker:
 
     def __init__(self, workers: Workers[Any, Any]) -> None:
         self.connection, other = workers._context.Pipe()
-        given = other, workers._work, workers._failed, workers._timeout_s
+        # Which item of its chunk the process is at.
+        self.at = workers._context.RawValue("l", 0)
+        given = other, workers._work, workers._failed, workers._timeout_s, self.at
         self.process = workers._context.Process(target=_serve, args=given, name="presslake-worker", daemon=True)
         self.process.start()
         # Only the worker must hold the other end, or its death would go unnoticed.
         other.close()
         self.is_ready = False
         self.owes: deque[int] = deque()
+        self.given = 0
+
+    def take_guilty(self) -> int:
+        """Return the item it died of, and owe it no more."""
+        sent = self.given - len(self.owes)
+        guilty = self.owes[min(max(0, self.at.value - sent), len(self.owes) - 1)]
+        self.owes.remove(guilty)
+        return guilty
 
     def end(self) -> int:
         """Wait for the process that ended or was killed, and return its exit code."""
@@ -117,8 +160,10 @@ class _Round:
         self.failed_starts = 0
 
     def run(self) -> list[Any]:
-        workers = self.workers
+        workers, number = self.workers, self.workers._round
         while self.open:
+            if workers._round != number:
+                raise PresslakeError("The extraction was stopped.")
             busy = sum(1 for worker in workers._staff if worker.owes)
             while len(workers._staff) < min(workers._count, busy + len(self.chunks)):
                 self._start()
@@ -151,8 +196,10 @@ class _Round:
             return
         chunk = self.chunks.popleft()
         try:
+            worker.at.value = 0
             worker.connection.send([self.items[position] for position in chunk])
             worker.owes.extend(chunk)
+            worker.given = len(chunk)
         except OSError:
             # It died idle; nothing of this is anyone's fault.
             self.chunks.appendleft(chunk)
@@ -168,7 +215,8 @@ class _Round:
             worker.is_ready = message == _READY
             self.failed_starts = 0
             return
-        self._done(worker.owes.popleft(), message)
+        for result in message:
+            self._done(worker.owes.popleft(), ForkingPickler.loads(result))
 
     def _done(self, position: int, result: Any) -> None:
         self.results[position] = result
@@ -182,7 +230,7 @@ class _Round:
             self._failed_start(f"exit code {code}")
         if not worker.owes:
             return
-        guilty = worker.owes.popleft()
+        guilty = worker.take_guilty()
         if worker.owes:
             self.chunks.appendleft(list(worker.owes))
         if code == -signal.SIGALRM:
@@ -204,7 +252,7 @@ class _Round:
 Failed = Callable[[Any, RecordError], Any]
 
 
-def _serve(connection: Connection, work: Callable[[Any], Any], failed: Failed, timeout_s: float) -> None:
+def _serve(connection: Connection, work: Callable[[Any], Any], failed: Failed, timeout_s: float, at: Any) -> None:
     """Do chunk after chunk until the parent closes the connection."""
     # Ctrl-C goes to all processes of a terminal; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -214,12 +262,21 @@ def _serve(connection: Connection, work: Callable[[Any], Any], failed: Failed, t
     with suppress(EOFError, OSError):
         connection.send(_READY)
         while True:
-            for item in connection.recv():
+            results: list[bytes] = []
+            size = 0
+            for number, item in enumerate(connection.recv()):
+                at.value = number
                 signal.setitimer(signal.ITIMER_REAL, timeout_s)
-                result = _result(item, work, failed)
+                result = bytes(ForkingPickler.dumps(_result(item, work, failed)))
                 # The parent may be busy for long; that is not the item's time.
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                connection.send(result)
+                results.append(result)
+                size += len(result)
+                if size > _MESSAGE_BYTES:
+                    connection.send(results)
+                    results, size = [], 0
+            if results:
+                connection.send(results)
 
 
 def _result(item: Any, work: Callable[[Any], Any], failed: Failed) -> Any:

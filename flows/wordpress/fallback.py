@@ -115,9 +115,11 @@ class PageReader:
         """Take what is read to the lake as the stream ``run``."""
         settings = self.pipeline.settings
         with self.client.counted(run):
-            for batch in ahead(gathered(read, most=settings.batch_records, most_bytes=settings.batch_bytes)):
+            batches = gathered(read, most=settings.batch_records, most_bytes=settings.batch_bytes)
+            for batch in ahead(batches, idle=self.pipeline.settle):
                 batch.stream = run
-                self.pipeline.process(batch)
+                self.pipeline.feed(batch)
+            self.pipeline.settle()
         run.counts += Counts(fetched=self.unmodified, unchanged=self.unmodified)
         if self.stopped:
             run.incomplete("partial", self.stopped)

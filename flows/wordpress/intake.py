@@ -109,7 +109,7 @@ class Intake:
         batch = Batch(stream=run, marked=stream.table)
         size = 0
         try:
-            for page in ahead(pages):
+            for page in ahead(pages, idle=self.pipeline.settle):
                 for payload, value in page.records:
                     batch.records.append(self._record(stream, page, payload, value))
                     size += len(payload)
@@ -121,19 +121,24 @@ class Intake:
                 if started and page.position:
                     batch.marks = self._place(stream, page.position, started)
                 if len(batch.records) >= self.settings.batch_records or size >= self.settings.batch_bytes:
-                    self._commit(batch)
+                    self._feed(batch)
                     batch, size = Batch(stream=run, marked=stream.table), 0
         except (SourceError, ParameterIgnored):
-            self._commit(batch)
+            self._feed(batch)
+            self.pipeline.settle()
             raise
-        self._commit(batch)
+        self._feed(batch)
+        self.pipeline.settle()
         return taken
 
-    def _commit(self, batch: Batch) -> None:
+    def _feed(self, batch: Batch) -> None:
+        self._add_poison(batch)
+        if batch.fetched or batch.marks:
+            self.pipeline.feed(batch)
+
+    def _add_poison(self, batch: Batch) -> None:
         if batch.stream is not None:
             batch.rejections.extend(self._poison.pop(batch.stream.stream, {}).values())
-        if batch.fetched or batch.marks:
-            self.pipeline.process(batch)
 
     def _place(self, stream: Stream, position: tuple[int, int], started: datetime) -> dict[str, int]:
         place = {"offset": position[0], "id": position[1], "started": micros(started)}
@@ -184,7 +189,10 @@ class Intake:
                 records = [self._record(stream, page, payload, value) for payload, value in page.records]
                 if records:
                     self.pipeline.process(Batch(records=records, stream=run, marked=stream.table))
-            self._commit(Batch(stream=run, marked=stream.table))
+            poisoned = Batch(stream=run, marked=stream.table)
+            self._add_poison(poisoned)
+            if poisoned.rejections:
+                self.pipeline.process(poisoned)
         except SourceError as error:
             log.info("%s: names of %s stay unknown: %s", self.site, stream.name, error)
 
