@@ -42,7 +42,8 @@ _VIEWS = """
     WHERE database_name = 'catalog' AND schema_name = 'main' AND NOT internal
     UNION ALL
     SELECT function_name || '(' || array_to_string(parameters, ', ') || ')', 'Macro: FROM ' || function_name
-    FROM duckdb_functions() WHERE database_name = 'catalog' AND function_type = 'table_macro' AND NOT internal
+    FROM duckdb_functions()
+    WHERE database_name = 'catalog' AND schema_name = 'main' AND function_type = 'table_macro' AND NOT internal
     ORDER BY ALL
 """
 _COLUMNS = """
@@ -154,7 +155,7 @@ class Session:
         """Return the names of views, macros and columns, in this order."""
         queries = (
             "SELECT view_name FROM duckdb_views() WHERE database_name = 'catalog' AND schema_name = 'main'",
-            "SELECT function_name FROM duckdb_functions() WHERE database_name = 'catalog' AND NOT internal",
+            "SELECT function_name FROM duckdb_functions() WHERE database_name = 'catalog' AND schema_name = 'main'",
             "SELECT DISTINCT column_name FROM duckdb_columns() WHERE database_name = 'catalog' ORDER BY 1",
         )
         return [name for query in queries for (name,) in self.connection.execute(query).fetchall()]
