@@ -199,7 +199,9 @@ verified AS (
     SELECT h.site, h.kind, h.id, h.score
     FROM hits AS h
     INNER JOIN (
-        SELECT site, kind, id, strip_accents(lower(title || ' ' || text)) AS folded FROM documents
+        SELECT site, kind, id, strip_accents(lower(title || ' ' || text)) AS folded
+        FROM documents
+        SEMI JOIN hits USING (site, kind, id)
     ) AS d USING (site, kind, id)
     CROSS JOIN asked AS a
     WHERE (
