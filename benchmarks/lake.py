@@ -87,9 +87,9 @@ def _table(declared: Table, columns: dict[str, Any], count: int) -> pa.Table:
     return pa.table([array(field) for field in declared.schema()], schema=declared.schema())
 
 
-def build(root: str, sizes: dict[str, int], words: int, *, at_a_time: int = 1) -> Lake:
+def build(root: str, sizes: dict[str, int], corpus: Corpus, *, at_a_time: int = 1) -> Lake:
     """Make a lake of sites of these sizes; a file for each site and ten thousand documents, a few commits."""
-    lake, corpus = Lake.open(root, create=True), Corpus(words)
+    lake = Lake.open(root, create=True)
     pending: list[tuple[str, Any]] = []
     marks: list[Transaction] = []
 
@@ -182,7 +182,7 @@ def growth(sizes: Sequence[int]) -> None:
         try:
             sites = {f"site-{number}.example": size // SITES for number in range(SITES)}
             began = time.perf_counter()
-            lake = build(f"{folder}/lake", sites, 900)
+            lake = build(f"{folder}/lake", sites, Corpus(900))
             taken = sum(_files(lake.root).values()) / 1e6
             print(f"\n{size:,} documents, {taken:,.0f} MB on disk, built in {time.perf_counter() - began:.0f} s")
             print(f"{'median of ' + str(RUNS):32} {'seconds':>9} {'growth':>7} {'CPU s':>9} {'growth':>7}")
@@ -223,7 +223,7 @@ def small_sites(count: int) -> None:
     folder = tempfile.mkdtemp(prefix="presslake-bench-")
     try:
         sites = {f"blog-{number}.example": 50 for number in range(count)}
-        lake = build(f"{folder}/lake", sites, 180, at_a_time=250)
+        lake = build(f"{folder}/lake", sites, Corpus(180), at_a_time=250)
         print(f"\n{count:,} sites of 50 documents of 1 KB, a file each")
         _upkeep(lake)
         wall, cpu = _taken(lambda: publish(lake))

@@ -19,7 +19,9 @@ from warehouse.query import connect, interruptible, run_query
 if TYPE_CHECKING:
     from warehouse.lake import Lake
 
-_HISTORY_LINES = 2000
+_HISTORY_STATEMENTS = 2000
+# Stands for the end of a line within a statement of the history file, as psql has it.
+_NEWLINE = "\x01"
 _KEYWORDS = """
     SELECT FROM WHERE GROUP BY ORDER LIMIT OFFSET HAVING QUALIFY JOIN LEFT INNER FULL ANTI SEMI ON USING AS
     AND OR NOT IN IS NULL LIKE ILIKE BETWEEN CASE WHEN THEN ELSE END DISTINCT UNION ALL EXCEPT INTERSECT WITH
@@ -40,7 +42,8 @@ _VIEWS = """
     WHERE database_name = 'catalog' AND schema_name = 'main' AND NOT internal
     UNION ALL
     SELECT function_name || '(' || array_to_string(parameters, ', ') || ')', 'Macro: FROM ' || function_name
-    FROM duckdb_functions() WHERE database_name = 'catalog' AND function_type = 'table_macro' AND NOT internal
+    FROM duckdb_functions()
+    WHERE database_name = 'catalog' AND schema_name = 'main' AND function_type = 'table_macro' AND NOT internal
     ORDER BY ALL
 """
 _COLUMNS = """
@@ -152,7 +155,7 @@ class Session:
         """Return the names of views, macros and columns, in this order."""
         queries = (
             "SELECT view_name FROM duckdb_views() WHERE database_name = 'catalog' AND schema_name = 'main'",
-            "SELECT function_name FROM duckdb_functions() WHERE database_name = 'catalog' AND NOT internal",
+            "SELECT function_name FROM duckdb_functions() WHERE database_name = 'catalog' AND schema_name = 'main'",
             "SELECT DISTINCT column_name FROM duckdb_columns() WHERE database_name = 'catalog' ORDER BY 1",
         )
         return [name for query in queries for (name,) in self.connection.execute(query).fetchall()]
@@ -191,12 +194,14 @@ def _script(session: Session) -> int:
 
 
 def _converse(session: Session) -> int:
-    save = _prepare_editing(session)
+    remember, save = _prepare_editing(session)
     print("Read-only SQL over the lake. .help for help, .quit or Ctrl-D to leave.", flush=True)
+    typed: list[str] = []
     try:
         while True:
             try:
-                if not session.feed(input("presslake> " if not session.pending else "      ...> ")):
+                typed.append(input("presslake> " if not session.pending else "      ...> "))
+                if not session.feed(typed[-1]):
                     return 0
             except KeyboardInterrupt:
                 # Clears what was typed, or stops the query that runs; the prompt stays.
@@ -207,36 +212,51 @@ def _converse(session: Session) -> int:
                 return 0
             except UnicodeDecodeError:
                 print("That line is not text in the terminal's encoding.", file=sys.stderr)
+            if not session.pending:
+                remember("\n".join(typed))
+                typed.clear()
     finally:
+        remember("\n".join(typed))
         save()
 
 
-def _prepare_editing(session: Session) -> Callable[[], None]:
-    """Turn on history and completion; return what saves the history. Without readline both are missing."""
+def _prepare_editing(session: Session) -> tuple[Callable[[str], None], Callable[[], None]]:
+    """Turn on history and completion; return what adds to the history and what saves it. Both need readline."""
     try:
         import readline
     except ImportError:
-        return lambda: None
+        return lambda _: None, lambda: None
     readline.set_completer(Completer(session))
     readline.set_completer_delims(" \t\n()[]{},;=<>+-*/'\"|")
     is_libedit = "libedit" in (readline.__doc__ or "")
     readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
+    # A statement of several lines comes back whole, so lines are not remembered one by one.
+    readline.set_auto_history(False)
+    last = ""
     path = history_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        readline.read_history_file(path)
+        for line in path.read_text(errors="replace").splitlines():
+            readline.add_history(line.replace(_NEWLINE, "\n"))
     except OSError:
         pass  # the first time, or a home that cannot be written: editing works all the same
-    readline.set_history_length(_HISTORY_LINES)
+
+    def remember(typed: str) -> None:
+        nonlocal last
+        if typed.strip() and typed != last:
+            readline.add_history(typed)
+            last = typed
 
     def save() -> None:
+        known = [readline.get_history_item(n + 1) or "" for n in range(readline.get_current_history_length())]
         try:
-            readline.write_history_file(path)
+            kept = "".join(item.replace("\n", _NEWLINE) + "\n" for item in known[-_HISTORY_STATEMENTS:])
+            path.write_text(kept)
             path.chmod(0o600)
         except OSError:
             pass
 
-    return save
+    return remember, save
 
 
 def history_path() -> Path:

@@ -14,6 +14,7 @@ from warehouse.places import KEEP_DAYS
 from warehouse.rewrite import data_files
 from warehouse.underway import mend_ledger
 from warehouse.upkeep import Upkeep, compact, shorten_log, vacuum, vacuum_published
+from warehouse.words import index
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 def maintain(
     settings: Settings, *, compacting: bool = True, vacuuming: bool = True, keep_days: float = KEEP_DAYS
 ) -> list[Upkeep]:
-    """Merge small files, shorten the logs, publish, and remove what nobody needed for ``keep_days``.
+    """Merge small files, shorten the logs, index words for search, publish, and remove what nobody needed for ``keep_days``.
 
     Writers and readers may be at work meanwhile; a kill at any moment costs the step under way.
 
@@ -39,6 +40,8 @@ def maintain(
         shorten_log(lake, name)
         log.info("%s: %d files, %d before", name, upkeep.files_after, upkeep.files_before)
         done.append(upkeep)
+    if compacting:
+        log.info("words of %d data files indexed for search", index(lake))
     # Before anything is removed, so that the newest catalog names nothing that goes.
     publish(lake)
     if vacuuming:

@@ -190,16 +190,24 @@ def converse(terminal: int) -> None:
     until(terminal, "1 row")
     until(terminal, "presslake> ")
     os.write(terminal, b"SELECT count(*) FROM range(1000000000000) a, range(1000) b WHERE a.range % 7 = b.range;\n")
-    # ... and stops a query; on a busy machine the first one may come before the query has begun.
-    for attempt in range(10):
-        time.sleep(2)
-        os.write(terminal, b"\x03")
-        if wait_for(terminal, b"presslake> ", 2 + attempt)[0]:
-            break
+    interrupt(terminal)  # ... and stops a query
     os.write(terminal, b"SELECT 'still' || 'here';\n")
     until(terminal, "stillhere")
     until(terminal, "presslake> ")
     os.write(terminal, b"\x04")  # Ctrl-D leaves
+
+
+def interrupt(terminal: int) -> None:
+    """Press Ctrl-C until there is a prompt: on a busy machine the first one may come too early.
+
+    Not at once: pressed together with other keys, it takes them out of readline's hands, which waits for the next one.
+    """
+    for attempt in range(10):
+        time.sleep(2)
+        os.write(terminal, b"\x03")
+        if wait_for(terminal, b"presslake> ", 2 + attempt)[0]:
+            return
+    raise AssertionError("Ctrl-C brings no prompt")
 
 
 def test_the_commands_the_names_and_the_memory_of_a_prompt(lake: Lake, tmp_path: Path) -> None:
@@ -232,8 +240,18 @@ def look_around(terminal: int) -> None:
 
 def recall(terminal: int) -> None:
     until(terminal, "presslake> ")
-    os.write(terminal, b"\x1b[A" * 4 + b"\n")  # what an earlier prompt was told: Up, four lines back
+    os.write(terminal, b"\x1b[A" * 3 + b"\n")  # what an earlier prompt was told: Up, three statements back
     assert "publishing_daily" in until(terminal, "1 row")
+    until(terminal, "presslake> ")
+    os.write(terminal, b"\x1b[A" * 3 + b"\n")  # one of two lines comes back whole
+    until(terminal, "of two lines")
+    until(terminal, "1 row")
+    until(terminal, "presslake> ")
+    os.write(terminal, b"SELECT 'un' ||\n")
+    until(terminal, "...> ")
+    interrupt(terminal)  # what is cleared amid a statement is remembered, too
+    os.write(terminal, b"\x1b[A 'mended';\n")
+    until(terminal, "unmended")
     until(terminal, "presslake> ")
     os.write(terminal, b".quit\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 from documents import row, table
+from lakes import query
 from older_duckdb import older_duckdb
 from s3_server import BUCKET, s3_server
 
@@ -33,6 +35,7 @@ from warehouse.purge import Target, find, purge
 from warehouse.query import connect, run_query
 from warehouse.stores import OPTIONS, StoreHandler, cause
 from warehouse.upkeep import compact, vacuum
+from warehouse.words import index
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "unforgettable-heron"
@@ -202,6 +205,23 @@ def test_a_mirror_fetches_each_file_once_and_drops_what_nothing_names(url: str) 
     assert broken(lake) == ["catalog"]
     publish(lake)
     assert not broken(lake)
+
+
+def test_an_index_of_words_serves_every_machine(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lake = Lake.open(url, create=True)
+    commit_documents(lake, table(row(1, "An anchor.")))
+    index(lake)
+    publish(lake)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    publish(lake)
+    assert not any("documents/" in name for name in _read_by(lake, "unindexed"))
+    assert query(lake.local, "SELECT id FROM search('anchor')") == [{"id": "1"}]
+    assert {name for name in _read_by(lake, "words") if name not in objects(url)} == set()
+
+
+def _read_by(lake: Lake, view: str) -> list[str]:
+    found = query(lake.local, f"SELECT sql FROM duckdb_views() WHERE schema_name = 'lake' AND view_name = '{view}'")
+    return re.findall(r"'/([^']+\.parquet)'", found[0]["sql"])
 
 
 def _named(lake: Lake) -> list[str]:

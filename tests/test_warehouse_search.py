@@ -14,10 +14,14 @@ from recipe_lakes import EXAMPLES
 
 from flows.jobs import IngestRequest, ingest
 from flows.settings import Settings
+from flows.upkeep import maintain
 from warehouse.catalog import publish
 from warehouse.commit import commit_documents
 from warehouse.lake import Lake
+from warehouse.purge import Target, find, purge
 from warehouse.query import connect, run_query
+from warehouse.rewrite import data_files
+from warehouse.words import index, names
 
 _FILLER = "Nothing else of note was said that day, and everybody went home before the rain. "
 MADE = (
@@ -42,6 +46,8 @@ MADE = (
     row("newer", "A lighthouse.", title="Light", published_at=datetime(2025, 1, 1, tzinfo=UTC)),
     row("older", "A lighthouse.", title="Light", published_at=datetime(2020, 1, 1, tzinfo=UTC)),
     row("undated", "A lighthouse.", title="Light", published_at=None),
+    row("glued", "新しいiPhoneが届いた。", title="電話"),
+    row("counting", "One, two, three, four, five, six, seven, eight, nine and ten.", title="Numbers"),
     row("wordless", "", title="Semaphore", word_count=None),
 )
 TOP: dict[str, list[str]] = {
@@ -69,6 +75,18 @@ TOP: dict[str, list[str]] = {
     "semaphore": ["wordless"],
     "tide tide Tide": ["titled", "short", "plural", "long"],
     "tide lighthouse": [],
+    "東京都庁": ["japanese"],
+    # cut into parts of four, which must stand in a row; other letters may follow at once
+    "東京都庁で会議": ["japanese"],
+    "都庁東京": [],
+    "東京で会議が開": [],
+    "iphone": ["glued"],
+    "新しいiphone": ["glued"],
+    # more words than are looked up
+    "one two three four five six seven eight nine ten": ["counting"],
+    "one two three four five six seven eight nine eleven": [],
+    "two thr ten": ["counting"],
+    "ne wo": [],
 }
 # On the examples: the document that a reader means, by how its title begins.
 MEANT = {
@@ -89,19 +107,28 @@ MEANT = {
 }
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> str:
+@pytest.fixture(scope="module", params=["not indexed", "indexed", "in part"])
+def made(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> str:
     lake = Lake.open(str(tmp_path_factory.mktemp("search") / "lake"), create=True)
-    commit_documents(lake, table(*MADE))
+    if request.param == "in part":
+        commit_documents(lake, table(*MADE[::2]))
+        index(lake)
+        commit_documents(lake, table(*MADE[1::2]))
+    else:
+        commit_documents(lake, table(*MADE))
+    if request.param == "indexed":
+        index(lake)
     publish(lake)
     return lake.root
 
 
-@pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> str:
+@pytest.fixture(scope="module", params=[False, True], ids=["as ingested", "maintained"])
+def examples(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> str:
     root = str(tmp_path_factory.mktemp("examples") / "lake")
     sources = tuple(str(EXAMPLES / name) for name in ("rest", "export", "pages", "notes"))
     ingest(IngestRequest(sources), Settings(lake=root, workers=1))
+    if request.param:
+        maintain(Settings(lake=root))
     return root
 
 
@@ -156,6 +183,48 @@ def test_an_older_duckdb_ranks_the_same(made: str) -> None:
     for sql in asked:
         there = older_duckdb(f"ATTACH '{made}/catalog.duckdb' AS c (READ_ONLY)", "USE c", sql, extensions=())
         assert there == [list(row.values()) for row in query(made, sql)]
+
+
+def test_edits_and_removals_count_whether_indexed_or_not(tmp_path: Path) -> None:
+    lake = Lake.open(str(tmp_path / "lake"), create=True)
+    commit_documents(lake, table(row(1, "An anchor."), row(2, "An anchor, too."), row(3, "An anchor as well.")))
+    index(lake)
+    commit_documents(lake, table(row(1, "A buoy."), row(3, "An anchor as well.", deleted_at=datetime.now(UTC))))
+    for _ in range(2):
+        publish(lake)
+        assert (found(lake.root, "anchor"), found(lake.root, "buoy")) == (["2"], ["1"])
+        index(lake)
+
+
+def test_only_what_is_new_is_indexed(tmp_path: Path) -> None:
+    lake = Lake.open(str(tmp_path / "lake"), create=True)
+    commit_documents(lake, table(row(1, "An anchor.")))
+    assert (index(lake), index(lake)) == (1, 0)
+    made = {path: path.stat().st_mtime_ns for path in Path(lake.root, "published").glob("[wl]*s-*")}
+    commit_documents(lake, table(row(2, "A buoy.")))
+    assert len(made) == 2 and index(lake) == 1
+    assert made.items() <= {p: p.stat().st_mtime_ns for p in Path(lake.root, "published").glob("[wl]*s-*")}.items()
+
+
+def test_a_lost_half_of_an_index_is_made_anew(tmp_path: Path) -> None:
+    lake = Lake.open(str(tmp_path / "lake"), create=True)
+    commit_documents(lake, table(row(1, "An anchor.")))
+    index(lake)
+    (data_file,) = data_files(lake.table("documents"))
+    Path(lake.root, names(data_file)[1]).unlink()
+    publish(lake)
+    assert found(lake.root, "anchor") == ["1"]
+    assert index(lake) == 1
+
+
+def test_nothing_of_a_purged_document_stays_in_the_index(tmp_path: Path) -> None:
+    lake = Lake.open(str(tmp_path / "lake"), create=True)
+    commit_documents(lake, table(row(1, "An anchor."), row(2, "Xylographers.")))
+    index(lake)
+    publish(lake)
+    purge(lake, find(lake, Target(site="example.org")))
+    left = [path for path in Path(lake.root, "published").glob("words-*")]
+    assert left == [] and found(lake.root, "anchor") == []
 
 
 def test_an_empty_lake_finds_nothing(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ from schemas.columns import TIMESTAMP, Table
 from schemas.dictionary import sql_type
 from schemas.errors import LakeError
 from schemas.tables import SCHEMA_VERSION, TABLES
-from warehouse import mirror
+from warehouse import mirror, words
 from warehouse.lake import Lake, dataset
 from warehouse.places import CATALOG, PUBLISHED
 from warehouse.rewrite import data_files
-from warehouse.shipped import View, shipped
+from warehouse.shipped import View, quoted, shipped
 
 # Readable by every DuckDB from 1.1 on; the newest format is refused by older readers (measured).
 _STORAGE_VERSION = "v1.0.0"
@@ -85,7 +85,7 @@ def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshots: dict[st
     Those of an object store must be in the mirror already.
     """
     bases = [_base(lake, TABLES[name], table) for name, table in snapshots.items()]
-    bases.append(_superseded(lake, snapshots["documents"]))
+    bases += [_superseded(lake, snapshots["documents"]), *_indexed(lake, snapshots["documents"])]
     connection.execute("CREATE SCHEMA lake")
     for base in bases:
         connection.execute(base)
@@ -93,13 +93,14 @@ def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshots: dict[st
 
 def _build(path: Path, lake: Lake, snapshots: dict[str, DeltaTable]) -> None:
     with duckdb.connect() as connection:
-        connection.execute(f"ATTACH {_quoted(str(path))} AS catalog (STORAGE_VERSION '{_STORAGE_VERSION}')")
+        connection.execute(f"ATTACH {quoted(str(path))} AS catalog (STORAGE_VERSION '{_STORAGE_VERSION}')")
         connection.execute("USE catalog")
         # One transaction: hundreds of small ones would each be written and synced.
         connection.execute("BEGIN")
         attach(connection, lake, snapshots)
         for view in views():
             connection.execute(f"CREATE VIEW {view.name} AS {view.sql}")
+        connection.execute(words.macros())
         for macro in macros():
             signature = macro.grain.split(":", 1)[0]
             connection.execute(f"CREATE MACRO {signature} AS TABLE {macro.sql}")
@@ -115,7 +116,25 @@ def _base(lake: Lake, table: Table, snapshot: DeltaTable) -> str:
     schema = pa.schema([column.arrow().with_nullable(True) for column in columns])
     # A list must not be empty, and its first file fixes order and types: a file of no rows, as declared.
     empty = _write(lake, f"empty-{table.name}-{SCHEMA_VERSION}", schema.empty_table(), overwrite=False)
-    return _view(lake, table.name, [empty, *relative_files(table.name, snapshot)], [column.name for column in columns])
+    return _view(lake, table.name, [empty, *relative_files(table.name, snapshot)], schema.names)
+
+
+def _indexed(lake: Lake, documents: DeltaTable) -> list[str]:
+    """Return the statements that make what ``search`` reads: words and lengths where indexed, and the files that are not.
+
+    A question names these files many times: taking the first one's columns for those of all spares opening each.
+    """
+    done, others = words.indexed(lake, documents)
+    statements = []
+    for place, (name, schema) in enumerate((("words", words.WORDS), ("lengths", words.LENGTHS))):
+        empty = _write(lake, f"empty-{name}-{words.FORMAT}", schema.empty_table(), overwrite=False)
+        files = [empty, *(words.names(path)[place] for path in done)]
+        statements.append(_view(lake, name, files, schema.names, by_name=False))
+    schema = TABLES["documents"]
+    empty = f"{PUBLISHED}/empty-documents-{SCHEMA_VERSION}.parquet"
+    columns = [column.name for column in schema.columns if column.name != schema.partition]
+    statements.append(_view(lake, "unindexed", [empty, *(f"documents/{path}" for path in others)], columns))
+    return statements
 
 
 def relative_files(table: str, snapshot: DeltaTable) -> list[str]:
@@ -151,12 +170,12 @@ def _write(lake: Lake, stem: str, data: pa.Table, *, overwrite: bool) -> str:
     return relative
 
 
-def _view(lake: Lake, name: str, relative: list[str], columns: list[str]) -> str:
+def _view(lake: Lake, name: str, relative: list[str], columns: list[str], *, by_name: bool = True) -> str:
     # The variable is read when the view is used, so a moved or copied lake needs no rebuild.
-    root = f"coalesce(getvariable('lake_root'), {_quoted(str(lake.local).rstrip('/'))})"
-    listed = ", ".join(f"{root} || {_quoted('/' + file)}" for file in relative)
+    root = f"coalesce(getvariable('lake_root'), {quoted(str(lake.local).rstrip('/'))})"
+    listed = ", ".join(f"{root} || {quoted('/' + file)}" for file in relative)
     names = ", ".join(f'"{column}"' for column in columns)
-    source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    source = f"read_parquet([{listed}], union_by_name = {str(by_name).lower()}, hive_partitioning = false)"
     return f"CREATE VIEW lake.{name} AS SELECT {names} FROM {source}"
 
 
@@ -188,17 +207,13 @@ def _comment(connection: duckdb.DuckDBPyConnection) -> None:
         "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' AND database_name = 'catalog'"
     ).fetchall()
     by_name = {view.name: view for view in views()}
-    statements = [f"COMMENT ON VIEW {view.name} IS {_quoted(view.grain)}" for view in views()]
+    statements = [f"COMMENT ON VIEW {view.name} IS {quoted(view.grain)}" for view in views()]
     for name, column in listed:
         own = {entry.name: entry.description for entry in TABLES[name].columns} if name in TABLES else {}
         known = {**declared, **own, **by_name[name].comments}
         if column in known:
-            statements.append(f'COMMENT ON COLUMN {name}."{column}" IS {_quoted(known[column])}')
+            statements.append(f'COMMENT ON COLUMN {name}."{column}" IS {quoted(known[column])}')
     connection.execute(";".join(statements))
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def column_types(table: Table) -> dict[str, str]:

@@ -64,6 +64,19 @@ def refresh(lake: Lake, snapshots: Mapping[str, DeltaTable]) -> int:
     return len(due)
 
 
+def fetch_published(lake: Lake, wanted: set[str]) -> None:
+    """Fetch what another machine published of these files, relative to the lake's root, and is not here yet.
+
+    Raises:
+        LakeError: the store failed.
+    """
+    store = pafs.PyFileSystem(StoreHandler(lake.root, OPTIONS))
+    for entry in guarded(lambda: stored(store, PUBLISHED), f"look into {lake.root}"):
+        target = lake.local / entry.path
+        if entry.path in wanted and not target.is_file():
+            guarded(lambda: _fetch(_Wanted(store, entry.path, entry.size, target)), f"copy {entry.path}")  # noqa: B023
+
+
 def _missing(lake: Lake, name: str, table: DeltaTable) -> Iterator[_Wanted]:
     filesystem, folder = storage(table), lake.local / name
     for path, size in data_files(table).items():

@@ -26,6 +26,7 @@ import duckdb
 
 from schemas.errors import LakeError, UsageError
 from warehouse.places import CATALOG, is_remote, local_folder
+from warehouse.shipped import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,7 +123,7 @@ def connect(
     # In memory with the catalog attached: nothing is created beside it, and a newer catalog can be opened in
     # the same process while an older one is still open.
     connection = duckdb.connect()
-    limits = {"memory_limit": _quoted(memory_limit)} if memory_limit else {}
+    limits = {"memory_limit": quoted(memory_limit)} if memory_limit else {}
     limits |= {"threads": str(threads)} if threads else {}
     try:
         _sandbox(connection, path.resolve(), root, limits)
@@ -148,16 +149,16 @@ def _sandbox(connection: duckdb.DuckDBPyConnection, path: Path, root: str, limit
         "enable_progress_bar": "false",
         "TimeZone": "'UTC'",
         # Beside the database by default, which is inside the lake.
-        "temp_directory": _quoted(str(spill)),
+        "temp_directory": quoted(str(spill)),
         **limits,
     }
     for name, value in settings.items():
         connection.execute(f"SET {name} = {value}")
-    connection.execute(f"ATTACH {_quoted(str(path))} AS catalog (READ_ONLY, TYPE duckdb)")
+    connection.execute(f"ATTACH {quoted(str(path))} AS catalog (READ_ONLY, TYPE duckdb)")
     connection.execute("USE catalog")
     # The views ask for it: the lake may have moved since they were made.
-    connection.execute(f"SET VARIABLE lake_root = {_quoted(root)}")
-    connection.execute(f"SET allowed_directories = [{_quoted(root)}]")
+    connection.execute(f"SET VARIABLE lake_root = {quoted(root)}")
+    connection.execute(f"SET allowed_directories = [{quoted(root)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -349,7 +350,3 @@ def _sentence(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     hints = [line for line in lines[1:] if line.startswith(("Did you mean", "Candidate bindings"))]
     return " ".join([lines[0], *hints[:1]]).rstrip(".")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

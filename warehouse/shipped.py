@@ -41,3 +41,8 @@ def parse_view(name: str, sql: str) -> View:
         raise LakeError(f"View {name}.sql does not begin with a comment that states its grain.")
     found = (_COLUMN_COMMENT.match(line) for line in rest)
     return View(name, sql, first[3:].strip(), {match[1]: match[2] for match in found if match})
+
+
+def quoted(text: str) -> str:
+    """Return a text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
