@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.console import JsonLines, lake_of, print_table, settings_of
 from schemas.errors import UsageError
-from schemas.sources import parse_time
+from schemas.sources import parse_time, shown
 
 if TYPE_CHECKING:
     from flows.jobs import Outcome, Tracking
@@ -60,7 +60,7 @@ def _ingest(given: argparse.Namespace) -> int:
     )  # fmt: skip
     if request.since and request.until and request.since >= request.until:
         raise UsageError("--since must be before --until.", remedy="The interval is closed-open.")
-    return _perform(given, ", ".join(request.sources), lambda tracking: ingest(request, settings, tracking))
+    return _perform(given, ", ".join(map(shown, request.sources)), lambda tracking: ingest(request, settings, tracking))
 
 
 def _sync(given: argparse.Namespace) -> int:
@@ -79,7 +79,7 @@ def _backfill(given: argparse.Namespace) -> int:
     settings = settings_of(given)
     if given.dry_run:
         return _show_estimate(estimate(request, settings), given.json)
-    return _perform(given, request.source, lambda tracking: backfill(request, settings, tracking))
+    return _perform(given, shown(request.source), lambda tracking: backfill(request, settings, tracking))
 
 
 def _kinds(given: argparse.Namespace) -> tuple[str, ...]:
