@@ -15,9 +15,9 @@ from schemas.errors import BlockedSourceError, RecordError, SourceError, Transie
 from schemas.keys import canonical_site
 
 _REL = "https://api.w.org/"
-_LINK_HEADER = re.compile(r'<([^>]+)>\s*;[^,]*rel="?https://api\.w\.org/"?')
-_LINK_TAG = re.compile(r"<link\b[^>]*>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"([a-z]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
+_LINK_HEADER = re.compile(r'<([^<>]+)>\s*;[^,<]*rel="?https://api\.w\.org/"?')
+_LINK_TAG = re.compile(r"<link\b[^<>]*>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"(?<![a-z])([a-z]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
 _API_IN_PATH = re.compile(r"^(.*?/wp-json)(?:/.*)?$")
 _INDEX_FIELDS = "name,description,url,home,gmt_offset,timezone_string,namespaces,authentication"
 

@@ -21,7 +21,7 @@ from flows.settings import Settings
 from flows.wordpress.egress import Egress, EgressAdapter
 from flows.wordpress.pace import Pace, Slots, crawl_delay_s, is_loopback
 from flows.wordpress.secrecy import Secrets
-from flows.wordpress.wire import AnswerTooLarge, AnswerTooSlow, bounded_answers
+from flows.wordpress.wire import AnswerTooLarge, AnswerTooSlow, bounded_answers, mapped
 from schemas.errors import NotNowError, SourceError, TransientSourceError
 from warehouse.ledger import StreamRun
 
@@ -359,44 +359,3 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - now).total_seconds())
-
-
-def mapped(error: Exception, url: str) -> SourceError:
-    """Return our error for one of requests' or, while a body is read, urllib3's; each class falls in one of these."""
-    host = urlsplit(url).netloc
-    kinds = requests.exceptions
-    if isinstance(error, kinds.SSLError):
-        return SourceError(
-            f"Cannot trust the certificate of {host}: {_cause(error)}.",
-            remedy="Check the address; PRESSLAKE_VERIFY_TLS=0 turns the check off.",
-            url=url,
-        )
-    if isinstance(error, kinds.Timeout | urllib3.exceptions.TimeoutError):
-        return TransientSourceError(f"{host} did not answer in time.", remedy="Try again later.", url=url)
-    if isinstance(error, kinds.InvalidURL | kinds.MissingSchema | kinds.InvalidSchema):
-        return SourceError(f"{url} is not an address that can be fetched.", remedy="Check it.", url=url)
-    if isinstance(error, kinds.ConnectionError | kinds.ContentDecodingError | urllib3.exceptions.HTTPError):
-        return TransientSourceError(
-            f"Cannot reach {host}: {_cause(error)}.", remedy="Check the address and your connection.", url=url
-        )
-    return SourceError(f"Cannot fetch {url}: {_cause(error)}.", url=url)
-
-
-def _cause(error: BaseException) -> str:
-    text = str(error)
-    for sign, plain in (
-        ("Name or service not known", "there is no such host"),
-        ("Temporary failure in name resolution", "the host's name cannot be resolved"),
-        ("nodename nor servname", "there is no such host"),
-        ("No address associated", "there is no such host"),
-        ("Failed to resolve", "the host's name cannot be resolved"),
-        ("NameResolutionError", "the host's name cannot be resolved"),
-        ("Connection refused", "the connection was refused"),
-        ("Network is unreachable", "the network is unreachable"),
-        ("Connection reset", "the connection was reset"),
-        ("RemoteDisconnected", "the connection was closed without an answer"),
-        ("IncompleteRead", "the answer broke off"),
-    ):
-        if sign in text:
-            return plain
-    return (text.splitlines() or [type(error).__name__])[0][:200].rstrip(".")

@@ -1,4 +1,4 @@
-"""One answer on the wire: bounded from its first byte, headers included, however slowly or endlessly it comes.
+"""One answer on the wire: bounded from its first byte, however slowly or endlessly it comes; its failures are named.
 
 The timeouts of the HTTP libraries hold for a single read. A server that sends a byte now and then, headers without
 end, interim answers (``100 Continue``) one after the other, or compressed blocks that unpack to nothing, would keep
@@ -12,6 +12,12 @@ import io
 import socket
 import time
 from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from schemas.errors import SourceError, TransientSourceError
 
 # Chunked transfer and compression that does not compress make more of an answer than its body.
 _OVERHEAD = 2
@@ -73,3 +79,44 @@ def bounded_answers(seconds: float, most_bytes: int) -> type[http.client.HTTPRes
             self.fp = io.BufferedReader(_Bounded(self.fp.detach(), sock, seconds, most))
 
     return BoundedAnswer
+
+
+def mapped(error: Exception, url: str) -> SourceError:
+    """Return our error for one of requests' or, while a body is read, urllib3's; each class falls in one of these."""
+    host = urlsplit(url).netloc
+    kinds = requests.exceptions
+    if isinstance(error, kinds.SSLError):
+        return SourceError(
+            f"Cannot trust the certificate of {host}: {_cause(error)}.",
+            remedy="Check the address; PRESSLAKE_VERIFY_TLS=0 turns the check off.",
+            url=url,
+        )
+    if isinstance(error, kinds.Timeout | urllib3.exceptions.TimeoutError):
+        return TransientSourceError(f"{host} did not answer in time.", remedy="Try again later.", url=url)
+    if isinstance(error, kinds.InvalidURL | kinds.MissingSchema | kinds.InvalidSchema):
+        return SourceError(f"{url} is not an address that can be fetched.", remedy="Check it.", url=url)
+    if isinstance(error, kinds.ConnectionError | kinds.ContentDecodingError | urllib3.exceptions.HTTPError):
+        return TransientSourceError(
+            f"Cannot reach {host}: {_cause(error)}.", remedy="Check the address and your connection.", url=url
+        )
+    return SourceError(f"Cannot fetch {url}: {_cause(error)}.", url=url)
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error)
+    for sign, plain in (
+        ("Name or service not known", "there is no such host"),
+        ("Temporary failure in name resolution", "the host's name cannot be resolved"),
+        ("nodename nor servname", "there is no such host"),
+        ("No address associated", "there is no such host"),
+        ("Failed to resolve", "the host's name cannot be resolved"),
+        ("NameResolutionError", "the host's name cannot be resolved"),
+        ("Connection refused", "the connection was refused"),
+        ("Network is unreachable", "the network is unreachable"),
+        ("Connection reset", "the connection was reset"),
+        ("RemoteDisconnected", "the connection was closed without an answer"),
+        ("IncompleteRead", "the answer broke off"),
+    ):
+        if sign in text:
+            return plain
+    return (text.splitlines() or [type(error).__name__])[0][:200].rstrip(".")
