@@ -133,7 +133,9 @@ def test_redirects_are_requests(client: Client) -> None:
     assert client.traffic.requests == 4
 
 
-@pytest.mark.parametrize("target", [b"http://[::1", b"http://a b/", b"http://\xff\xfe/", b"//", b"http:///", b"x" * 9000])
+@pytest.mark.parametrize(
+    "target", [b"http://[::1", b"http://a b/", b"http://\xff\xfe/", b"//", b"http:///", b"x" * 9000]
+)
 def test_a_redirect_to_nonsense_is_named(client: Client, target: bytes) -> None:
     def speak(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: " + target + b"\r\nContent-Length: 0\r\n\r\n")
@@ -174,9 +176,11 @@ def test_a_proxy_is_not_asked_for_private_addresses(
 
     with speaking(speak) as address:
         monkeypatch.setenv("http_proxy", address)
-        with Client(replace(settings, max_retries=0), origin="http://blog.example") as client:
-            with pytest.raises(SourceError, match=r"169\.254\.169\.254:80"):
-                client.get("http://blog.example/")
+        with (
+            Client(replace(settings, max_retries=0), origin="http://blog.example") as client,
+            pytest.raises(SourceError, match=r"169\.254\.169\.254:80"),
+        ):
+            client.get("http://blog.example/")
     assert asked == [b"asked"]
 
 
