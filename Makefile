@@ -1,4 +1,4 @@
-# make demo | test | lint | format | bench | docs | lock | clean
+# make demo | test | lint | format | bench | docs | lock | sbom | audit | clean
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ SHELL := /bin/bash
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo test lint format bench docs lock clean
+.PHONY: help setup demo test lint format bench docs lock sbom audit clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -56,11 +56,18 @@ bench: $(READY) ## Run the benchmarks
 docs: $(READY) ## Write the references into docs/ and build the docs site into site/
 	@$(BIN)/presslake schema > docs/dictionary.md
 	@$(BIN)/python docs/reference.py
+	@$(BIN)/python docs/supply.py licences > docs/licences.md
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs site && echo "site/index.html"
 
 lock: $(READY) ## Resolve the dependencies again (hashes, no addresses)
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --extra dask --group dev pyproject.toml -o $(LOCK)
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --no-annotate .constraints/uv.in -o .constraints/uv.txt
 
+sbom: $(READY) ## Write presslake.cdx.json: what a release brings with it (CycloneDX)
+	@$(BIN)/python docs/supply.py sbom > presslake.cdx.json && echo presslake.cdx.json
+
+audit: $(READY) ## Ask the advisory databases about every locked package (needs the network)
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip -r $(LOCK)
+
 clean: ## Remove what make made
-	rm -rf $(VENV) $(DEMO_LAKE) build dist site .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DEMO_LAKE) presslake.cdx.json build dist site .mypy_cache .ruff_cache

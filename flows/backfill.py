@@ -128,7 +128,7 @@ def backfill(request: BackfillRequest, settings: Settings, tracking: Tracking = 
 
 def pending(lake: Lake, request: BackfillRequest) -> list[Interval]:
     """Return the windows still to be read, oldest first."""
-    done = set() if request.full else finished(lake, request.source, request.kinds)
+    done = set() if request.full else finished(lake, request.site().given, request.kinds)
     every = list(windows(request.since, request.until, request.window))
     todo = [interval for interval in every if interval not in done]
     if len(todo) < len(every):
@@ -214,7 +214,7 @@ def estimate(request: BackfillRequest, settings: Settings) -> dict[str, Any]:
     streams = stream_costs(source.address, settings, request.kinds, todo) if todo else []
     totals = {name: sum(row[name] for row in streams) for name in ("documents", "requests", "bytes")}
     return {
-        "dry_run": True, "source": request.source, "windows": len(todo),
+        "dry_run": True, "source": source.given, "windows": len(todo),
         "finished": len(list(windows(request.since, request.until, request.window))) - len(todo), "streams": streams,
         **totals, "minutes": round(sum(row["minutes"] for row in streams) / max(1, request.workers), 2),
     }  # fmt: skip

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flows.console import JsonLines, lake_of, print_table, settings_of
+from flows.console import JsonLines, PlainLines, lake_of, print_table, say, say_json, settings_of
 from schemas.errors import UsageError
-from schemas.sources import parse_time
+from schemas.sources import parse_time, shown
 
 if TYPE_CHECKING:
     from flows.jobs import Outcome, Tracking
@@ -41,9 +41,7 @@ _STATUS = """
 def run(given: argparse.Namespace) -> int:
     """Run the command that was parsed and return its exit code."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonLines() if getattr(given, "log_format", "text") == "json" else logging.Formatter("%(message)s")
-    )
+    handler.setFormatter(JsonLines() if getattr(given, "log_format", "text") == "json" else PlainLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("presslake").setLevel(logging.INFO)
     name = given.command if given.command != "quarantine" else f"quarantine_{given.action}"
@@ -60,7 +58,7 @@ def _ingest(given: argparse.Namespace) -> int:
     )  # fmt: skip
     if request.since and request.until and request.since >= request.until:
         raise UsageError("--since must be before --until.", remedy="The interval is closed-open.")
-    return _perform(given, ", ".join(request.sources), lambda tracking: ingest(request, settings, tracking))
+    return _perform(given, ", ".join(map(shown, request.sources)), lambda tracking: ingest(request, settings, tracking))
 
 
 def _sync(given: argparse.Namespace) -> int:
@@ -79,7 +77,7 @@ def _backfill(given: argparse.Namespace) -> int:
     settings = settings_of(given)
     if given.dry_run:
         return _show_estimate(estimate(request, settings), given.json)
-    return _perform(given, request.source, lambda tracking: backfill(request, settings, tracking))
+    return _perform(given, shown(request.source), lambda tracking: backfill(request, settings, tracking))
 
 
 def _kinds(given: argparse.Namespace) -> tuple[str, ...]:
@@ -88,7 +86,7 @@ def _kinds(given: argparse.Namespace) -> tuple[str, ...]:
 
 def _show_estimate(costs: dict[str, Any], as_json: bool) -> int:
     if as_json:
-        print(json.dumps(costs, ensure_ascii=False))
+        say_json(costs)
         return 0
     columns = ("stream", "documents", "requests", "bytes", "minutes")
     print_table(
@@ -96,7 +94,7 @@ def _show_estimate(costs: dict[str, Any], as_json: bool) -> int:
     )
     for row in costs["streams"]:
         if row["reason"]:
-            print(f"{row['stream']}: {row['reason']}")
+            say(f"{row['stream']}: {row['reason']}")
     print(f"{costs['windows']} windows to read, {costs['finished']} finished before; nothing was written")
     return 0
 
@@ -137,15 +135,18 @@ def _tell(outcome: Outcome, given: argparse.Namespace) -> int:
         print(f"presslake: {error}", file=sys.stderr)
     _print_rejections(outcome)
     if given.json:
-        print(json.dumps(outcome.as_json(), ensure_ascii=False))
+        say_json(outcome.as_json())
     else:
         _print_summary(outcome)
     return outcome.exit_code
 
 
 def _print_rejections(outcome: Outcome, most: int = 10) -> None:
+    from warehouse.tabular import clean
+
     for rejection in outcome.rejections[:most]:
-        print(f"presslake: rejected {rejection.site} {rejection.id}: {rejection.message}", file=sys.stderr)
+        told = f"presslake: rejected {rejection.site} {rejection.id}: {rejection.message}"
+        print(clean(told), file=sys.stderr)
     if len(outcome.rejections) > most:
         print(f"presslake: and {len(outcome.rejections) - most} more; see presslake quarantine list.", file=sys.stderr)
 
@@ -155,7 +156,7 @@ def _print_summary(outcome: Outcome) -> None:
     print_table(columns, [[row[name] for name in columns] for row in outcome.streams])
     for row in outcome.streams:
         if row["reason"]:
-            print(f"{row['site']} {row['stream']}: {row['reason']}")
+            say(f"{row['site']} {row['stream']}: {row['reason']}")
     print(f"run {outcome.run_id}, lake {outcome.lake}")
 
 
@@ -255,8 +256,9 @@ def _quarantine_list(given: argparse.Namespace) -> int:
 
 
 def _quarantine_show(given: argparse.Namespace) -> int:
-    from warehouse.formats import dumps, plain
+    from warehouse.formats import plain
     from warehouse.query import connect
+    from warehouse.tabular import clean
 
     sql = "SELECT * FROM quarantine WHERE id = ? AND (?::VARCHAR IS NULL OR site = ?) ORDER BY rejected_at DESC LIMIT 1"
     with connect(settings_of(given).lake) as connection:
@@ -268,13 +270,13 @@ def _quarantine_show(given: argparse.Namespace) -> int:
     payload = values.pop("payload")
     text = None if payload is None else payload.decode("utf-8", "replace")
     if given.json:
-        print(dumps({name: plain(value) for name, value in values.items()} | {"payload": text}))
+        say_json({name: plain(value) for name, value in values.items()} | {"payload": text})
         return 0
     for name, value in values.items():
         if value is not None:
-            print(f"{name:>12}  {plain(value)}")
+            say(f"{name:>12}  {plain(value)}")
     if text is not None:
-        print(f"\n{text}")
+        print("\n" + "\n".join(map(clean, text.splitlines())))
     return 0
 
 
@@ -283,19 +285,19 @@ def _doctor(given: argparse.Namespace) -> int:
 
     found = examine(given.url, settings_of(given))
     if given.json:
-        print(json.dumps(found.as_json(), ensure_ascii=False))
+        say_json(found.as_json())
     else:
         facts = (
             ("site", found.site), ("name", found.name), ("API", f"{found.api} (by {found.found_by})"),
             ("WordPress", found.version or "version not shown"), ("time zone", found.zone), ("login", found.login),
         )  # fmt: skip
         for name, value in facts:
-            print(f"{name:>10}  {value or 'not shown'}")
+            say(f"{name:>10}  {value or 'not shown'}")
         print_table(("stream", "records"), [[name, count] for name, count in found.streams.items()])
         for name, why in found.blocked.items():
-            print(f"blocked: {name}: {why}")
+            say(f"blocked: {name}: {why}")
         for note in found.notes:
-            print(f"note: {note}")
+            say(f"note: {note}")
     return 3 if found.blocked else 0
 
 

@@ -16,12 +16,12 @@ from flows.jobs import IngestRequest
 from flows.jobs import ingest as ingest_job
 from flows.settings import Settings
 from flows.tracked import HOOKS, report, tracking
-from schemas.sources import parse_time
+from schemas.sources import parse_time, shown
 
 
 def _run_name() -> str:
     parameters = flow_run.get_parameters() or {}
-    return f"ingest {', '.join(parameters.get('sources') or ())}"
+    return f"ingest {', '.join(map(shown, parameters.get('sources') or ()))}"
 
 
 @flow(name="ingest", flow_run_name=_run_name, **HOOKS)

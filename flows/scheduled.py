@@ -20,14 +20,14 @@ from flows.sync import sync as sync_job
 from flows.tracked import HOOKS, report, tracking
 from flows.upkeep import maintain as maintain_job
 from schemas.errors import UsageError
-from schemas.sources import parse_time
+from schemas.sources import parse_time, shown
 from warehouse.places import KEEP_DAYS
 
 
 def _run_name() -> str:
     given = flow_run.get_parameters() or {}
     about = given.get("only") or given.get("source") or given.get("site") or ""
-    return f"{flow_run.get_flow_name()} {about}".strip()
+    return f"{flow_run.get_flow_name()} {shown(about)}".strip()
 
 
 @flow(name="sync", flow_run_name=_run_name, **HOOKS)

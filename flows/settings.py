@@ -40,7 +40,9 @@ class Settings:
     requests_per_s: float = _setting(5.0, "Highest rate of requests to one host; loopback hosts are not limited.")
     connections_per_host: int = _setting(2, "Requests under way to one host at a time; loopback hosts are not limited.")
     max_crawl_delay_s: float = _setting(60.0, "Longest Crawl-delay of a robots.txt that is kept in full.")
-    max_requests: int = _setting(0, "Requests that one run may make to a site before it stops as partial; 0: no limit.")
+    max_requests: int = _setting(
+        200_000, "Requests that one run may make to a site before it stops as partial; 0: no limit."
+    )
     max_minutes: float = _setting(
         0.0, "Minutes that one run may spend on a site before it stops as partial; 0: no limit."
     )

@@ -22,7 +22,7 @@ from typing import Any
 from flows.settings import CONFIG_FILE, Settings, converted
 from schemas.errors import UsageError
 from schemas.keys import canonical_site
-from schemas.sources import Source
+from schemas.sources import Source, shown
 
 _NOT_PER_SOURCE = {"lake", "workers", "batch_records", "batch_bytes", "alert_url", "stale_hours"}
 _OWN = ("kinds", "site", "schedule")
@@ -51,7 +51,7 @@ class Entry:
     def is_meant(self, name: str) -> bool:
         """Tell whether ``name`` means this source: as written, by its site, or by its given site name."""
         is_site = self.source.kind == "wordpress"
-        return name in (self.source.given, self.own) or (is_site and canonical_site(name) == self.own)
+        return shown(name) in (self.source.given, self.own) or (is_site and canonical_site(name) == self.own)
 
 
 def load(folder: Path | None = None, only: str | None = None) -> list[Entry]:
@@ -75,7 +75,7 @@ def load(folder: Path | None = None, only: str | None = None) -> list[Entry]:
     entries = [_entry(given, options, _Place(path, text)) for given, options in table.items()]
     chosen = [entry for entry in entries if only is None or entry.is_meant(only)]
     if not chosen:
-        raise UsageError(f"{path} names no source {only}.", remedy=f"It has: {', '.join(table)}.")
+        raise UsageError(f"{path} names no source {only}.", remedy=f"It has: {', '.join(map(shown, table))}.")
     return chosen
 
 
@@ -102,12 +102,12 @@ class _Place:
 
 def _entry(given: str, options: Any, place: _Place) -> Entry:
     if not isinstance(options, dict):
-        raise place.wrong(f"{given} needs a table, such as {{}}", given)
+        raise place.wrong(f"{shown(given)} needs a table, such as {{}}", given)
     allowed = {*_OWN, *(setting.name for setting in fields(Settings) if setting.name not in _NOT_PER_SOURCE)}
     for option in options:
         if option not in allowed:
             raise place.wrong(
-                f"unknown option {option} of {given}; there are {', '.join(sorted(allowed))}", given, option
+                f"unknown option {option} of {shown(given)}; there are {', '.join(sorted(allowed))}", given, option
             )
     try:
         source = Source.parse(given)

@@ -7,6 +7,7 @@ from collections import Counter
 
 from flows.jobs import Outcome
 from schemas.keys import canonical_site
+from warehouse.formats import markdown_cell
 
 _COLUMNS = (
     "site", "stream", "completeness", "expected", "fetched", "new", "changed", "unchanged", "rejected", "deleted",
@@ -36,7 +37,8 @@ def markdown_summary(outcome: Outcome) -> str:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    """Return text that renders as itself: what sites say makes no link, picture, tag or cell of its own."""
+    return "" if value is None else markdown_cell(value)
 
 
 def standings(outcome: Outcome) -> list[tuple[str, str, str]]:

@@ -22,6 +22,8 @@ def run_tracked(command: str, title: str, job: Callable[[Tracking], Outcome]) ->
             remedy="Set it, start presslake up, or leave --track out.",
         )
     _require_answer(address)
+    # Importing Prefect would report to its makers, unless the user has said that it may.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     # Prefect takes seconds to import, so only tracked runs pay for it.
     from flows.tracked import in_flow
 

@@ -20,6 +20,10 @@ is one line: what could not be done, on which thing, why, and what to do about i
 
 from __future__ import annotations
 
+import re
+
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
 
 class PresslakeError(Exception):
     """Base of all deliberate errors. ``exit_code`` is what the command line returns when it ends a run."""
@@ -28,8 +32,9 @@ class PresslakeError(Exception):
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         """Keep ``message`` (what, which, why) and ``remedy`` (what to do), both single sentences."""
-        self.message = " ".join(message.split())
-        self.remedy = " ".join(remedy.split())
+        # What a server or a file says may be in it, and a terminal would obey its control characters.
+        self.message = " ".join(_UNSHOWN.sub(" ", message).split())
+        self.remedy = " ".join(_UNSHOWN.sub(" ", remedy).split())
         super().__init__(str(self))
 
     def __str__(self) -> str:

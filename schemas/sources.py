@@ -17,13 +17,16 @@ from urllib.parse import unquote, urlsplit
 from schemas.errors import UsageError
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_LOGIN = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
 _GLOB = re.compile(r"[*?\[]")
 _DOMAIN = re.compile(r"^([a-z0-9-]+\.)+[a-z]{2,}(:\d+)?(/.*)?$", re.IGNORECASE)
+# What WordPress itself writes into queries; the value of any other name may be a token.
+_PLAIN_NAMES = {"rest_route", "p", "page_id", "paged", "page", "per_page", "feed", "cat", "tag", "lang", "m"}
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One parsed SOURCE. ``kind`` is ``wordpress`` or ``files``; ``given`` is what the user wrote."""
+    """One parsed SOURCE. ``kind`` is ``wordpress`` or ``files``; ``given`` is what the user wrote, fit to be shown."""
 
     given: str
     kind: str
@@ -43,22 +46,28 @@ class Source:
             raise UsageError("Cannot read an empty source.", remedy="Name a site's URL, a file, a folder or a glob.")
         if not _SCHEME.match(text):
             return cls(given, "files", text)
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as error:
+            raise UsageError(f"Cannot read {shown(given)}: {error}.", remedy="Write https://host/path.") from error
         scheme = parts.scheme.lower()
         if scheme == "file":
             return cls(given, "files", unquote(parts.path))
         if scheme not in ("http", "https"):
             raise UsageError(
-                f"Cannot read {given}: {scheme}:// is not a source.", remedy="Use http://, https:// or a path."
+                f"Cannot read {shown(given)}: {scheme}:// is not a source.", remedy="Use http://, https:// or a path."
             )
-        if not parts.hostname:
-            raise UsageError(f"Cannot read {given}: the address names no host.", remedy="Write https://host/path.")
+        if not parts.hostname or port == 0:
+            raise UsageError(
+                f"Cannot read {shown(given)}: the address names no host.", remedy="Write https://host/path."
+            )
         if parts.username or parts.password:
             raise UsageError(
                 f"Cannot read {scheme}://…@{parts.hostname}: credentials in an address end up in logs.",
                 remedy="Set PRESSLAKE_USER and PRESSLAKE_APP_PASSWORD instead.",
             )
-        return cls(given, "wordpress", text)
+        return cls(shown(given), "wordpress", text)
 
     @property
     def is_glob(self) -> bool:
@@ -69,6 +78,29 @@ class Source:
     def looks_like_domain(self) -> bool:
         """Whether a path that does not exist was probably meant as a site, e.g. ``example.com``."""
         return self.kind == "files" and bool(_DOMAIN.match(self.address))
+
+
+def is_telling(name: str) -> bool:
+    """Tell whether what an address's query has under ``name`` may be a secret."""
+    return name.lower() not in _PLAIN_NAMES
+
+
+def shown(address: str) -> str:
+    """Return an address as it may be logged and stored: without a login, and without query values that may be tokens.
+
+    >>> shown("https://me:secret@example.com/?rest_route=/&token=abc")
+    'https://…@example.com/?rest_route=/&token=…'
+    """
+    if "://" not in address:
+        return address
+    address = _LOGIN.sub(r"\1…@", address)
+    base, mark, query = address.partition("?")
+    if not mark:
+        return address
+    query, hash_, _ = query.partition("#")
+    parts = (part.partition("=") for part in query.split("&"))
+    kept = [name + sign + ("…" if value and is_telling(unquote(name)) else value) for name, sign, value in parts]
+    return f"{base}?{'&'.join(kept)}" + ("#…" if hash_ else "")
 
 
 def parse_time(text: str | None, name: str) -> datetime | None:

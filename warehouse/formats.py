@@ -292,16 +292,16 @@ def _write_markdown(result: Rows, write: Write) -> int:
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cells) + " |\n"
 
-    write(line([_markdown_cell(name) for name in result.columns]))
+    write(line([markdown_cell(name) for name in result.columns]))
     write(line(["---:" if _NUMBER.match(type) else "---" for type in result.types]))
     count = 0
     for rows in result.rows():
-        write("".join(line([_markdown_cell(value) for value in row]) for row in rows))
+        write("".join(line([markdown_cell(value) for value in row]) for row in rows))
         count += len(rows)
     return count
 
 
-def _markdown_cell(value: Any) -> str:
+def markdown_cell(value: Any) -> str:
     """Return text that renders as itself: no cell ends early, nothing of the data acts as markup."""
     text = "" if value is None else readable(value, is_exact=True)
     text = re.sub(r"[\\|`*<\[]", lambda found: "\\" + found[0], text)

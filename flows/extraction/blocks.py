@@ -8,7 +8,7 @@ from typing import Final
 from flows.extraction.escaping import code_block, escape_heading, escape_line_starts
 from flows.extraction.walker import Block, Element, Rule, Walker, joined_text
 
-_VERSE_END: Final = re.compile(r"(?<=[^\n]) *\n(?!\n)")  # not at the end of a stanza
+_VERSE_END: Final = re.compile(r"(?<=[^\n ]) *+\n(?!\n)|(?<=\n ) *+\n(?!\n)")  # not at the end of a stanza
 _CODE_LANGUAGE: Final = re.compile(r"(?:^|[\s;])(?:language-|lang-|lang:|brush:\s*)([\w+#.-]+)")
 
 

@@ -11,8 +11,9 @@ from flows.readers.xmltext import ampersands, children, clean, name, named, pars
 from schemas.errors import RecordError
 from schemas.keys import canonical_site
 
-_ROOT = re.compile(r"<(?:rss|feed|rdf:RDF|\w+:feed)\b[^>]*>", re.IGNORECASE)
-_HEAD_ROOT = re.compile(rb"^\s*(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>|\s)*<(rss|feed|rdf:RDF)[\s>]", re.DOTALL | re.I)
+_ROOT = re.compile(r"<(?:rss|feed|rdf:RDF|\w+:feed)\b[^<>]*>", re.IGNORECASE)
+# Possessive, as every expression over hostile text must not try the same thing twice.
+_HEAD_ROOT = re.compile(rb"^(?>\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>]*>)*+<(rss|feed|rdf:RDF)[\s>]", re.DOTALL | re.I)
 _NAMESPACES = (b"www.w3.org/2005/Atom", b"purl.org/rss/", b"netscape.com/rdf/simple")
 _POST_ID = re.compile(r"[?&](?:p|page_id)=(\d+)")
 

@@ -154,7 +154,7 @@ class _FileReader:
         if head.startswith(b"{") and _is_object(first) and len(head) > len(first) + 1:
             # Newline-delimited: one line at a time, however long the file is.
             with self.found.open() as stream:
-                for number, line in enumerate(lines(chunks(stream)), start=1):
+                for number, line in enumerate(lines(chunks(stream), self.options.max_bytes), start=1):
                     yield from self.sliced(slices(line), f"{self.found.path}#line-{number}")
             return
         yield from self.sliced(slices(self._whole()), self.found.path)

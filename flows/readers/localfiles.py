@@ -32,6 +32,9 @@ WARC_BEGIN = b"WARC/"
 _MAX_DEPTH = 6
 _SMALL_BYTES = 8 * 1024 * 1024
 _MOST_NESTED_BYTES = 128 * 1024 * 1024
+_MOST_HEADER_BYTES = 1024 * 1024
+_EXTENSIONS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+               tarfile.SOLARIS_XHDTYPE)  # fmt: skip
 # What the libraries raise for damaged archives; each has its own idea.
 BROKEN_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError,
                   NotImplementedError, struct.error)  # fmt: skip
@@ -241,8 +244,17 @@ def _zip_members(stream: IO[bytes]) -> Iterator[tuple[str, Opener]]:
                 yield _clean(name), lambda entry=entry: archive.open(entry)  # type: ignore[misc]
 
 
+class _Member(tarfile.TarInfo):
+    """A header that keeps its extensions short: tarfile holds long names and attributes in memory, whole."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if self.type in _EXTENSIONS and self.size > _MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {self.size} bytes is no header")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
 def _tar_members(stream: IO[bytes]) -> Iterator[tuple[str, Opener]]:
-    with tarfile.open(fileobj=stream, mode="r:") as archive:
+    with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Member) as archive:
         members: dict[str, tarfile.TarInfo] = {}
         broken: Exception | None = None
         try:

@@ -14,8 +14,16 @@ import msgspec
 
 from schemas.errors import RecordError
 
+# Python makes no number of more digits, to spare its time.
+_MOST_DIGITS = 4000
+
+
+def _whole_number(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+
 # Not strict: dumps hold raw line breaks inside strings, which ``decode`` reads, too.
-_SCAN = json.JSONDecoder(strict=False)
+_SCAN = json.JSONDecoder(strict=False, parse_int=_whole_number)
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _ANY = msgspec.json.Decoder()
@@ -196,11 +204,25 @@ def _certain(value: Any, expect: type) -> bool:
     return isinstance(value, dict) and len(value) > 1
 
 
-def lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Return the non-empty lines of a byte stream, for newline-delimited JSON of any size."""
-    pending = b""
+def lines(chunks: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """Return the non-empty lines of a byte stream, for newline-delimited JSON of any size.
+
+    Raises:
+        RecordError: a line is larger than ``most`` bytes; those before it were returned.
+    """
+    pending: list[bytes] = []
+    size = 0
     for chunk in chunks:
-        *whole, pending = (pending + chunk).split(b"\n")
-        yield from (line for line in whole if line.strip())
-    if pending.strip():
-        yield pending
+        *whole, rest = chunk.split(b"\n")
+        for line in whole:
+            line, pending, size = b"".join([*pending, line]), [], 0
+            if line.strip():
+                yield line
+        pending.append(rest)
+        size += len(rest)
+        if size > most:
+            raise RecordError(
+                "too_large", f"A line is larger than {most} bytes. Split it, or raise PRESSLAKE_MAX_FILE_BYTES."
+            )
+    if b"".join(pending).strip():
+        yield b"".join(pending)

@@ -14,7 +14,7 @@ from flows.readers.xmltext import ampersands, children, clean, name, parse, pars
 from schemas.errors import RecordError
 from schemas.keys import sha256_hex
 
-_ROOT = re.compile(r"<rss\b[^>]*>", re.DOTALL)
+_ROOT = re.compile(r"<rss\b[^<>]*>", re.DOTALL)
 _DEFAULT_ROOT = (
     '<rss version="2.0" xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/"'
     ' xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:dc="http://purl.org/dc/elements/1.1/"'

@@ -20,7 +20,7 @@ class Listing:
     """One page of a list: exact bytes and decoded value of each record, and what the headers say.
 
     ``total`` counts rows, some of which may be unreadable and missing from the page, so a short page is not
-    necessarily the last one.
+    necessarily the last one. ``odd`` holds entries that have no id.
     """
 
     records: list[tuple[bytes, dict[str, Any]]]
@@ -28,6 +28,7 @@ class Listing:
     answer: Answer | None
     note: str | None = None
     pages: int | None = None
+    odd: list[bytes] = field(default_factory=list)
 
     @property
     def ids(self) -> list[int]:
@@ -58,11 +59,13 @@ class WordPress:
             SourceError: the answer has another shape.
         """
         answer, found = self._get(route, params, list, tries)
-        records = [(payload, decode(payload)) for payload in found.records]
-        if not all(isinstance(value, dict) and str(value.get("id")).isdecimal() for _, value in records):
+        read = [(payload, decode(payload)) for payload in found.records]
+        records = [entry for entry in read if isinstance(entry[1], dict) and _is_id(entry[1].get("id"))]
+        if read and not records:
             raise SourceError(f"{answer.url} lists something that is no WordPress object.", url=answer.url)
+        odd = [entry[0] for entry in read if entry not in records] if len(records) < len(read) else []
         total, pages = (_number(answer.headers.get(name)) for name in ("X-WP-Total", "X-WP-TotalPages"))
-        return Listing(records, total, answer, found.note, pages)
+        return Listing(records, total, answer, found.note, pages, odd)
 
     def object(self, route: str, params: Params | None = None) -> dict[str, Any]:
         """Return the object of a route. Raises as ``list`` does."""
@@ -115,8 +118,15 @@ def _is(records: list[bytes], is_list: bool, expect: type) -> bool:
     return is_list if expect is list else bool(records) and records[0].startswith(b"{")
 
 
+def _is_id(value: Any) -> bool:
+    """Tell whether a value is what WordPress's tables number their rows with: a whole number of 64 bits."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return len(text) < 20 and text.isdecimal() and int(text) < 1 << 63
+
+
 def _number(value: str | None) -> int | None:
-    return int(value) if value is not None and value.strip().isdecimal() else None
+    # No site has a million million records.
+    return int(value) if value is not None and len(value) < 13 and value.strip().isdecimal() else None
 
 
 def error_code(answer: Answer) -> tuple[str, str]:

@@ -25,6 +25,8 @@ _SWEPT_FIELDS = "id,modified_gmt,modified,date_gmt,date"
 _SECOND = timedelta(seconds=1)
 _MOST_SEARCHES = 3
 _MOST_READINGS = 3
+# Rows that are counted but not shown may fill pages; for a list that shows nothing for so many, its total is a lie.
+_MOST_BARREN = 50
 _PAST_THE_END = {"rest_post_invalid_page_number", "rest_comment_invalid_page_number"}
 
 
@@ -56,7 +58,7 @@ class Crawler(Asker):
             yield from self._by_number(stream, **params)
             return
         offset, last = position
-        lap, total, searching = min(1, offset), None, False
+        lap, total, searching, barren = min(1, offset), None, False, 0
         searched: list[int] = []
         first: list[int] = []
         while True:
@@ -79,6 +81,7 @@ class Crawler(Asker):
             last = max([last, *(int(value["id"]) for _, value in fresh)])
             lap = 0 if listing.answer is None else 1
             yield Page(fresh, listing, (offset, last))
+            barren = _barren(barren, fresh, listing)
             if listing.answer is not None and _is_last(listing, offset, total, size, bool(fresh)):
                 return
 
@@ -122,12 +125,13 @@ class Crawler(Asker):
 
     def _numbers(self, stream: Stream, **params: Any) -> Iterator[Page]:
         seen: set[int] = set()
-        start = 0
+        start = barren = 0
         while True:
             listing, size = self._numbered(stream, start, **params)
             fresh = [record for record in listing.records if int(record[1]["id"]) not in seen]
             seen.update(int(value["id"]) for _, value in fresh)
             yield Page(fresh, listing)
+            barren = _barren(barren, fresh, listing)
             start += size
             is_more = bool(fresh) and len(listing.records) >= size
             if listing.total is not None:
@@ -169,7 +173,7 @@ class Crawler(Asker):
             ParameterIgnored: the server does not know the parameter.
         """
         start = since - overlap
-        cursor = as_parameter(start)
+        cursor, before = as_parameter(start), None
         while True:
             listing, size = self._modified_after(stream, cursor, **params)
             self._require_honoured(listing, start)
@@ -181,9 +185,10 @@ class Crawler(Asker):
                 raise ParameterIgnored("the site does not state modification times")
             yield Page([r for r in listing.records if (naive(r[1].get("modified")) or last) < last], listing)
             yield from self._second(stream, last, **params)
-            if f"{last:%Y-%m-%dT%H:%M:%S}" == cursor:
+            is_forward = before is None or last > before
+            if f"{last:%Y-%m-%dT%H:%M:%S}" == cursor or not is_forward:
                 raise ParameterIgnored("the site ignores modified_after")
-            cursor = f"{last:%Y-%m-%dT%H:%M:%S}"
+            cursor, before = f"{last:%Y-%m-%dT%H:%M:%S}", last
 
     def last_modified(self, stream: Stream, after: datetime) -> tuple[Listing, bool]:
         """Return the hundred last modified ``after`` a moment, and whether there are no more of them.
@@ -255,6 +260,21 @@ class Crawler(Asker):
                     pending[:0] = [wanted[:middle], wanted[middle:]]
                 continue
             yield Page(listing.records, listing)
+
+
+def _barren(before: int, fresh: Sequence[object], listing: Listing) -> int:
+    """Return how many pages in a row have shown nothing new.
+
+    Raises:
+        TransientSourceError: so many that no count of the server can be believed.
+    """
+    barren = 0 if fresh else before + 1
+    if barren >= _MOST_BARREN:
+        raise TransientSourceError(
+            f"The list counts {listing.total} records, but showed none in {barren} pages one after the other.",
+            remedy="What it showed before is kept; ask the site's owner what hides the rest.",
+        )
+    return barren
 
 
 def _lost(listing: Listing, last: int) -> bool:

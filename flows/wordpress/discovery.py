@@ -13,11 +13,12 @@ from flows.wordpress.api import DOTCOM, WordPress, error_code, guard, unexpected
 from flows.wordpress.retrieval import Answer, Client
 from schemas.errors import BlockedSourceError, RecordError, SourceError, TransientSourceError
 from schemas.keys import canonical_site
+from schemas.sources import shown
 
 _REL = "https://api.w.org/"
-_LINK_HEADER = re.compile(r'<([^>]+)>\s*;[^,]*rel="?https://api\.w\.org/"?')
-_LINK_TAG = re.compile(r"<link\b[^>]*>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"([a-z]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
+_LINK_HEADER = re.compile(r'<([^<>]+)>\s*;[^,<]*rel="?https://api\.w\.org/"?')
+_LINK_TAG = re.compile(r"<link\b[^<>]*>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"(?<![a-z])([a-z]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
 _API_IN_PATH = re.compile(r"^(.*?/wp-json)(?:/.*)?$")
 _INDEX_FIELDS = "name,description,url,home,gmt_offset,timezone_string,namespaces,authentication"
 
@@ -58,7 +59,7 @@ def discover(client: Client, url: str) -> WordPress:
                 return found
     if unreachable is not None and unreachable.status is not None:
         raise unreachable
-    raise _nothing(url, first, seen) from unreachable
+    raise _nothing(shown(url), first, seen) from unreachable
 
 
 def _given_api(url: str) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from flows.wordpress.streams import Stream, streams_of
 from schemas.errors import SourceError
 from schemas.sources import Source
 
-_GENERATOR = re.compile(rb"<meta[^>]+content=[\"']WordPress (\d[\w.-]*)[\"']|wordpress\.org/\?v=(\d[\w.]*)")
+_GENERATOR = re.compile(rb"<meta[^<>]{1,500}content=[\"']WordPress (\d[\w.-]*)[\"']|wordpress\.org/\?v=(\d[\w.]*)")
 
 
 @dataclass

@@ -28,19 +28,20 @@ from warehouse.heads import etags, known_urls
 from warehouse.ledger import StreamRun
 
 _MOST_FEED_PAGES = 200
+# Bounded repetitions: pages are hostile, and an expression must not go over the same text again and again.
 # A page tells its post's id in one of these; the API link is the surest.
 _ID_SIGNS = (
     re.compile(rb"/wp/v2/(?P<base>[\w-]+)/(?P<id>\d+)"),
-    re.compile(rb"<link[^>]+rel=[\"']shortlink[\"'][^>]+[?&](?:p|page_id)=(?P<id>\d+)"),
-    re.compile(rb"<body[^>]+class=[\"'][^\"']*\b(?:postid|page-id)-(?P<id>\d+)"),
-    re.compile(rb"<article[^>]+id=[\"']post-(?P<id>\d+)"),
+    re.compile(rb"<link[^<>]{1,500}rel=[\"']shortlink[\"'][^<>]{1,500}[?&](?:p|page_id)=(?P<id>\d+)"),
+    re.compile(rb"<body[^<>]{1,2000}class=[\"'][^\"'<>]{0,2000}\b(?:postid|page-id)-(?P<id>\d+)"),
+    re.compile(rb"<article[^<>]{1,2000}id=[\"']post-(?P<id>\d+)"),
 )
 _KIND_SIGNS = (
-    re.compile(rb"<body[^>]+class=[\"'][^\"']*\bsingle-(?P<kind>(?!post\b|format)[a-z][\w-]*)"),
-    re.compile(rb"<article[^>]+class=[\"'][^\"']*\btype-(?P<kind>[a-z][\w-]*)"),
+    re.compile(rb"<body[^<>]{1,2000}class=[\"'][^\"'<>]{0,2000}\bsingle-(?P<kind>(?!post\b|format)[a-z][\w-]*)"),
+    re.compile(rb"<article[^<>]{1,2000}class=[\"'][^\"'<>]{0,2000}\btype-(?P<kind>[a-z][\w-]*)"),
 )
 # A list of documents that got into a sitemap all the same.
-_ARCHIVE = re.compile(rb"<body[^>]+class=[\"'][^\"']*(?<![\w-])(?:archive|search|error404)(?![\w-])")
+_ARCHIVE = re.compile(rb"<body[^<>]{1,2000}class=[\"'][^\"'<>]{0,2000}(?<![\w-])(?:archive|search|error404)(?![\w-])")
 
 
 def ingest_closed(client: Client, pipeline: Pipeline, address: str, why: SourceError, stream: str = "posts") -> None:

@@ -17,7 +17,7 @@ from flows.wordpress.api import WordPress
 from flows.wordpress.crawl import Crawler, Page, ParameterIgnored
 from flows.wordpress.streams import Stream
 from schemas.errors import SourceError
-from schemas.keys import cursor_id, micros
+from schemas.keys import cursor_id, micros, sha256_hex
 from schemas.records import RawRecord, Rejection
 from schemas.tables import TABLES
 from warehouse.commit import mark
@@ -105,7 +105,7 @@ class Intake:
 
         ``started``: this is a full scan, so keep its place. ``is_part``: totals of these pages say nothing.
         """
-        taken = Taken()
+        taken, seen = Taken(), set[str]()
         batch = Batch(stream=run, marked=stream.table)
         size = 0
         try:
@@ -116,6 +116,8 @@ class Intake:
                     taken.ids.add(int(value["id"]))
                     modified = naive(value.get("modified_gmt"))
                     taken.newest = max(taken.newest, modified.replace(tzinfo=UTC)) if modified else taken.newest
+                for odd in page.listing.odd:
+                    batch.rejections += self._odd(stream, page, odd, seen)
                 if page.listing.total is not None and not is_part and (started or not stream.is_dated):
                     run.expected = page.listing.total
                 if started and page.position:
@@ -154,13 +156,28 @@ class Intake:
             source="rest",
             fetched_at=answer.fetched_at if answer else datetime.now(UTC),
             table=stream.table,
-            url=value.get("link") or None,
+            url=link if isinstance(link := value.get("link"), str) and link else None,
             http_status=answer.status if answer else None,
             etag=answer.headers.get("ETag") if answer else None,
             content_type=JSON,
             given_source=self.pipeline.source,
             context={"zone": self._zone, "taxonomies": self.taxonomies},
         )
+
+    def _odd(self, stream: Stream, page: Page, payload: bytes, seen: set[str]) -> list[Rejection]:
+        """Return the rejection of an entry without an id, once for all pages that show it."""
+        digest = sha256_hex(payload)
+        if digest in seen:
+            return []
+        seen.add(digest)
+        message = "The list holds an entry that has no id of WordPress's."
+        url = page.listing.answer.url if page.listing.answer else None
+        return [
+            Rejection(
+                site=self.site, kind=stream.kind, id=f"without-id-{digest[:16]}", reason="wrong_shape", message=message,
+                source="rest", url=url, content_type=JSON, payload=payload, given_source=self.pipeline.source,
+            )
+        ]  # fmt: skip
 
     def _poisoned(self, stream: Stream, id_: str, error: SourceError) -> None:
         """Remember a record that no request can fetch, under its id or the place it has in id order."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.robotparser import RobotFileParser
+
+from schemas.errors import UsageError
 
 # A moment further ahead is a leftover of a clock that was set back, or of a wait long forgotten.
 _LONGEST_QUEUE_S = 3600.0
@@ -100,6 +103,12 @@ class Slots:
 def _folder() -> Path:
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"presslake-{os.getuid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    seen = os.lstat(folder)
+    # Whoever made it first in a folder that all may write to could have us write through links of theirs.
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o022:
+        raise UsageError(
+            f"Cannot use {folder}: it is not this user's own.", remedy="Remove it, or set XDG_RUNTIME_DIR."
+        )
     return folder
 
 

@@ -20,6 +20,8 @@ import urllib3
 from flows.settings import Settings
 from flows.wordpress.egress import Egress, EgressAdapter
 from flows.wordpress.pace import Pace, Slots, crawl_delay_s, is_loopback
+from flows.wordpress.secrecy import Secrets
+from flows.wordpress.wire import AnswerTooLarge, AnswerTooSlow, bounded_answers, mapped
 from schemas.errors import NotNowError, SourceError, TransientSourceError
 from warehouse.ledger import StreamRun
 
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _RETRYABLE = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 _CHUNK = 64 * 1024
+_MOST_REDIRECTS = 8
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,14 @@ class Client:
         self._session = _Session()
         self._session.headers.update({"User-Agent": self.settings.user_agent, "Accept": "application/json, */*;q=0.5"})
         self._session.verify = self.settings.verify_tls
-        self._session.max_redirects = 8
         # The environment's .netrc would send passwords nobody asked us to send.
         self._session.trust_env = True
         self._session.auth = _NoAuth()
+        self.secrets = Secrets(self.credentials, self.origin)
         guard = Egress(self.origin, allow_private=self.settings.allow_private)
+        answers = bounded_answers(self.settings.answer_timeout_s, self.settings.max_answer_bytes)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, EgressAdapter(guard))
+            self._session.mount(scheme, EgressAdapter(guard, answers))
 
     def __enter__(self) -> Client:
         """Return itself."""
@@ -120,10 +124,18 @@ class Client:
         """
         tries = self.settings.max_retries if tries is None else min(tries, self.settings.max_retries)
         asked = {"Accept": accept, "If-None-Match": etag}
+        try:
+            return self._got(url, params, tries, {name: value for name, value in asked.items() if value}, check)
+        except SourceError as error:
+            raise self._without_secrets(error) from error.__cause__
+
+    def _got(
+        self, url: str, params: Mapping[str, Any] | None, tries: int, headers: Mapping[str, str],
+        check: Callable[[Answer], None] | None,
+    ) -> Answer:  # fmt: skip
         for attempt in range(self.settings.max_retries + 1):
-            self._require_budget(url)
             try:
-                answer = self._once(url, params, {name: value for name, value in asked.items() if value})
+                answer = self._once(url, params, headers)
                 if answer.status in _RETRYABLE:
                     raise _failure(answer)
                 if check is not None:
@@ -137,6 +149,13 @@ class Client:
             self.retries[str(failure.status or "connection")] += 1
             self._back_off(url, attempt, failure.retry_after_s)
         raise AssertionError("unreachable")
+
+    def _without_secrets(self, error: SourceError) -> SourceError:
+        """Return an error that says nothing of logins and tokens, whatever address or answer it quotes."""
+        if self.secrets:
+            error.message, error.url = self.secrets.masked(error.message), self.secrets.masked(error.url)
+            error.args = (str(error),)
+        return error
 
     def _back_off(self, url: str, attempt: int, asked: float | None) -> None:
         if asked is not None:
@@ -164,21 +183,53 @@ class Client:
             )  # fmt: skip
 
     def _once(self, url: str, params: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Answer:
-        host = urlsplit(url).hostname or ""
+        """Return the answer of one try, redirects followed: each is a request with its own wait and checks."""
+        address, may_log_in = url, True
+        for _ in range(_MOST_REDIRECTS + 1):
+            self._require_budget(url)
+            try:
+                # Once led away, we do not log in again where that leads back to: by then others choose what is asked.
+                login = self._auth(address) if may_log_in else None
+                may_log_in = login is not None
+                found = self._hop(address, params, headers, login, url)
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+                raise mapped(error, address) from error
+            except AnswerTooSlow as error:
+                raise self._too_slow(url) from error
+            except AnswerTooLarge as error:
+                raise self._too_large(url) from error
+            except ValueError as error:  # what a redirect may hold is no address at all
+                raise SourceError(f"{url} leads to no address that can be fetched.", url=url) from error
+            if isinstance(found, Answer):
+                return found
+            address, params = found, None
+        raise SourceError(f"{url} redirects without end.", remedy="Give the address it should lead to.", url=url)
+
+    def _hop(
+        self, address: str, params: Mapping[str, Any] | None, headers: Mapping[str, str], login: Any, url: str
+    ) -> Answer | str:
+        """Ask an address; return its answer, or where it leads."""
+        host = urlsplit(address).hostname or ""
         if self.gate is not None:
             self.gate(host)
-        try:
-            with self._slot(host).taken(self.sleep):
-                self._pace(url).wait(self.sleep)
-                self.traffic.requests += 1
-                with self._session.get(
-                    url, params=params, headers=headers, stream=True, auth=self._auth(url),
-                    timeout=(self.settings.connect_timeout_s, self.settings.read_timeout_s),
-                ) as response:  # fmt: skip
-                    body = self._read(response, url)
-                    return Answer(response.url, response.status_code, response.headers, body, datetime.now(UTC))
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise mapped(error, url) from error
+        with self._slot(host).taken(self.sleep):
+            self._pace(address).wait(self.sleep)
+            self.traffic.requests += 1
+            with self._session.get(
+                address, params=params, headers=headers, stream=True, auth=login,
+                timeout=(self.settings.connect_timeout_s, self.settings.read_timeout_s),
+            ) as response:  # fmt: skip
+                target = requests.Session.get_redirect_target(self._session, response)
+                if target is not None:
+                    # Its body may be endless, and nobody wants it.
+                    return urljoin(response.url, target)
+                body = self.secrets.masked_bytes(self._read(response, url))
+                said: Mapping[str, str] = response.headers
+                if self.secrets:
+                    pairs = ((name, self.secrets.masked(value)) for name, value in response.headers.items())
+                    said = requests.structures.CaseInsensitiveDict(pairs)
+                final = self.secrets.masked(response.url)
+                return Answer(final, response.status_code, said, body, datetime.now(UTC))
 
     def _read(self, response: requests.Response, url: str) -> bytes:
         chunks, size = [], 0
@@ -187,25 +238,28 @@ class Client:
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             size += len(chunk)
             if time.monotonic() > deadline:
-                # A byte now and then keeps the read timeout from ever ending it.
-                raise TransientSourceError(
-                    f"The answer of {url} was not complete after {self.settings.answer_timeout_s:.0f} s.",
-                    remedy="Try again later, or raise PRESSLAKE_ANSWER_TIMEOUT_S.", url=url,
-                )  # fmt: skip
+                raise self._too_slow(url)
             if size > self.settings.max_answer_bytes:
-                raise SourceError(
-                    f"The answer of {url} is larger than {self.settings.max_answer_bytes} bytes.",
-                    remedy="Raise PRESSLAKE_MAX_ANSWER_BYTES if that is right for this site.",
-                    url=url,
-                )
+                raise self._too_large(url)
             chunks.append(chunk)
         self.traffic.bytes += size
         return b"".join(chunks)
 
+    def _too_slow(self, url: str) -> TransientSourceError:
+        return TransientSourceError(
+            f"The answer of {url} was not complete after {self.settings.answer_timeout_s:.0f} s.",
+            remedy="Try again later, or raise PRESSLAKE_ANSWER_TIMEOUT_S.", url=url,
+        )  # fmt: skip
+
+    def _too_large(self, url: str) -> SourceError:
+        return SourceError(
+            f"The answer of {url} is larger than {self.settings.max_answer_bytes} bytes.",
+            remedy="Raise PRESSLAKE_MAX_ANSWER_BYTES if that is right for this site.", url=url,
+        )  # fmt: skip
+
     def _auth(self, url: str) -> Any:
-        # requests drops Authorization when a redirect leaves the host, and we never add it for another one.
+        # Only for the origin that was given, and not in the clear where that was encrypted.
         asked, given = urlsplit(url), urlsplit(self.origin)
-        # ... nor in the clear where the address given was encrypted.
         is_safe = asked.scheme in (given.scheme, "https")
         if self.credentials and asked.netloc == given.netloc and is_safe:
             return self.credentials
@@ -257,13 +311,11 @@ class Client:
 
 
 class _Session(requests.Session):
-    """Keeps requests from looking credentials up in .netrc when a redirect is followed."""
+    """Follows no redirect by itself: requests would first read the body of each to its end, however large that is."""
 
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Drop Authorization where the redirect leaves the host, and add none."""
-        left: bool = self.should_strip_auth(response.request.url, prepared_request.url)  # type: ignore[no-untyped-call]
-        if left:
-            prepared_request.headers.pop("Authorization", None)
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Say that there is none."""
+        return None
 
 
 class _NoAuth(requests.auth.AuthBase):
@@ -307,46 +359,3 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - now).total_seconds())
-
-
-def mapped(error: Exception, url: str) -> SourceError:
-    """Return our error for one of requests' or, while a body is read, urllib3's; each class falls in one of these."""
-    host = urlsplit(url).netloc
-    kinds = requests.exceptions
-    if isinstance(error, kinds.SSLError):
-        return SourceError(
-            f"Cannot trust the certificate of {host}: {_cause(error)}.",
-            remedy="Check the address; PRESSLAKE_VERIFY_TLS=0 turns the check off.",
-            url=url,
-        )
-    if isinstance(error, kinds.TooManyRedirects):
-        return SourceError(f"{url} redirects without end.", remedy="Give the address it should lead to.", url=url)
-    if isinstance(error, kinds.Timeout | urllib3.exceptions.TimeoutError):
-        return TransientSourceError(f"{host} did not answer in time.", remedy="Try again later.", url=url)
-    if isinstance(error, kinds.InvalidURL | kinds.MissingSchema | kinds.InvalidSchema):
-        return SourceError(f"{url} is not an address that can be fetched.", remedy="Check it.", url=url)
-    if isinstance(error, kinds.ConnectionError | kinds.ContentDecodingError | urllib3.exceptions.HTTPError):
-        return TransientSourceError(
-            f"Cannot reach {host}: {_cause(error)}.", remedy="Check the address and your connection.", url=url
-        )
-    return SourceError(f"Cannot fetch {url}: {_cause(error)}.", url=url)
-
-
-def _cause(error: BaseException) -> str:
-    text = str(error)
-    for sign, plain in (
-        ("Name or service not known", "there is no such host"),
-        ("Temporary failure in name resolution", "the host's name cannot be resolved"),
-        ("nodename nor servname", "there is no such host"),
-        ("No address associated", "there is no such host"),
-        ("Failed to resolve", "the host's name cannot be resolved"),
-        ("NameResolutionError", "the host's name cannot be resolved"),
-        ("Connection refused", "the connection was refused"),
-        ("Network is unreachable", "the network is unreachable"),
-        ("Connection reset", "the connection was reset"),
-        ("RemoteDisconnected", "the connection was closed without an answer"),
-        ("IncompleteRead", "the answer broke off"),
-    ):
-        if sign in text:
-            return plain
-    return (text.splitlines() or [type(error).__name__])[0][:200].rstrip(".")

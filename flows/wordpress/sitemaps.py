@@ -48,7 +48,7 @@ def addresses(client: Client, base: str) -> set[str]:
 
 
 def _from_robots(client: Client, base: str) -> list[str]:
-    listed = re.findall(r"^\s*sitemap:\s*(\S+)", client.robots(base), re.IGNORECASE | re.MULTILINE)
+    listed = re.findall(r"^[ \t]*sitemap:[ \t]*(\S+)", client.robots(base), re.IGNORECASE | re.MULTILINE)
     # One robots.txt serves all installations of a host; another's sitemap says nothing of this one.
     return [entry for entry in listed if entry.startswith(base)]
 
