@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCK := .constraints/constraints.txt
 DEMO_LAKE := demo-lake
+PEERS := .bench-venv
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -50,8 +51,13 @@ format: $(READY) ## Format and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Run the benchmarks
-	$(BIN)/python -m benchmarks
+bench: $(READY) $(PEERS)/.ready ## Run the benchmarks beside other tools and write docs/benchmarks.md (two hours)
+	$(BIN)/python -m benchmarks --peers $(PEERS)/bin/python
+
+# Other tools want other versions of the same libraries: they get an environment of their own.
+$(PEERS)/.ready: benchmarks/peers.txt
+	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install -q --disable-pip-version-check -r $< && touch $@
+
 
 docs: $(READY) ## Write the references into docs/ and build the docs site into site/
 	@$(BIN)/presslake schema > docs/dictionary.md
@@ -70,4 +76,4 @@ audit: $(READY) ## Ask the advisory databases about every locked package (needs 
 	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip -r $(LOCK)
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(DEMO_LAKE) presslake.cdx.json build dist site .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(DEMO_LAKE) presslake.cdx.json build dist site .mypy_cache .ruff_cache

@@ -1,27 +1,116 @@
-"""Run the benchmarks and print their tables. Ratios are paired: both sides run in turn, so a slow machine slows both.
+"""Run the benchmarks, print their tables and write them to docs/benchmarks.md.
 
-With ``--lake`` also what a lake costs as it grows to a million documents, which takes some minutes and 3 GB of disk.
+    python -m benchmarks [--small] [--peers PYTHON] [--only NAME …]
+
+Ratios are paired: both sides run in turn, so a slow machine slows both. ``--small`` tries everything out in minutes and
+writes nothing; the whole takes about two hours on two cores and 10 GB of disk.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
+import os
 import platform
+import subprocess
 import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
+import deltalake
+import duckdb
 import pyarrow
 import trafilatura
 
-from benchmarks import extraction, ingestion, lake, startup
+from benchmarks import extraction, ingestion, lake, memory, pages, queries, startup, wordpress
+
+_PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+_INTRODUCTION = """# Benchmarks
+
+`make bench` measures all this on your machine and writes this page. What counts are ratios: both sides of each run in
+turn on the same machine. The programs are in `benchmarks/`; their first lines say what is compared.
+"""
+
+
+class _Tee(io.StringIO):
+    """Keeps what is printed, and prints it."""
+
+    def write(self, text: str) -> int:
+        """Write to both."""
+        sys.__stdout__.write(text)  # type: ignore[union-attr]
+        sys.__stdout__.flush()  # type: ignore[union-attr]
+        return super().write(text)
+
+
+def sections(small: bool, peers: str | None) -> dict[str, tuple[str, Callable[[], None]]]:
+    """Return by name the title of each part and what prints it."""
+    beside = ["--peers", peers] if peers else []
+    size = "20000" if small else "1000000"
+    return {
+        "wordpress": ("A WordPress site to a queryable lake", lambda: wordpress.main(
+            ["--posts", "1000", "--rounds", "1", *beside] if small else beside)),
+        "saved": ("Saved posts", ingestion.main),
+        "pages": ("HTML pages", lambda: pages.main(["--pages", "100", "--rounds", "1", *beside] if small else beside)),
+        "extraction": ("Extraction alone", extraction.main),
+        "growth": ("Growth", lambda: lake.main(["--small-sites", "0", *(["--sizes", "10000,20000"] if small else [])])),
+        "queries": ("Questions through the views", lambda: queries.main(["--size", size])),
+        "memory": ("Memory", lambda: memory.main(["--sizes", "1000,3000", "--wxr-mb", "20"] if small else [])),
+        "startup": ("Start-up", startup.main),
+    }  # fmt: skip
+
+
+def machine(peers: str | None) -> str:
+    """Return the machine and the versions in a paragraph."""
+    names = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    memory_kb = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    versions = {"Python": platform.python_version(), "pyarrow": pyarrow.__version__, "duckdb": duckdb.__version__,
+                "deltalake": deltalake.__version__, "trafilatura": trafilatura.__version__}  # fmt: skip
+    if peers:
+        ask = "from importlib.metadata import version; print(version('dlt'), version('datatrove'))"
+        dlt, datatrove = subprocess.run([peers, "-c", ask], check=True, capture_output=True, text=True).stdout.split()
+        versions |= {"dlt": dlt, "datatrove": datatrove}
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return (
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores of {names[0] if names else platform.machine()}"
+        f" with {memory_kb / 1e6:.0f} GB of memory: {listed}.\n"
+    )
+
+
+def _lines(path: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(path).read_text().splitlines()
+    return []
 
 
 def main() -> None:
-    print(f"Python {platform.python_version()}, pyarrow {pyarrow.__version__}, trafilatura {trafilatura.__version__}")
-    for benchmark in (startup, extraction, ingestion):
-        print()
-        benchmark.main()
-        sys.stdout.flush()
-    if "--lake" in sys.argv[1:]:
-        lake.main([])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--small", action="store_true", help="everything, but little of it; write no page")
+    parser.add_argument("--peers", help="Python of an environment with dlt and datatrove")
+    parser.add_argument("--only", nargs="*", help="parts to run; write no page")
+    given = parser.parse_args()
+    written = [_INTRODUCTION, machine(given.peers)]
+    for name, (title, action) in sections(given.small, given.peers).items():
+        if given.only and name not in given.only:
+            continue
+        tee, began = _Tee(), time.monotonic()
+        with contextlib.redirect_stdout(tee):
+            print(f"\n## {title}\n")
+            action()
+        print(f"({time.monotonic() - began:.0f} s)", file=sys.stderr)
+        written.append(_as_markdown(tee.getvalue()))
+    if not given.small and not given.only:
+        _PAGE.write_text("\n".join(written))
+
+
+def _as_markdown(text: str) -> str:
+    """Fence what was aligned for a terminal."""
+    head, _, body = text.strip().partition("\n")
+    if "|---|" not in body:
+        body = f"```\n{body.strip()}\n```"
+    return f"{head}\n\n{body.strip()}\n"
 
 
 if __name__ == "__main__":

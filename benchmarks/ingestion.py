@@ -59,6 +59,36 @@ def write_posts(path: Path, count: int) -> None:
             out.write(json.dumps(post) + "\n")
 
 
+_WXR = """<?xml version="1.0" encoding="UTF-8"?>
+<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/" xmlns:wp="http://wordpress.org/export/1.2/"><channel>
+<title>A site</title><link>https://example.org</link><wp:wxr_version>1.2</wp:wxr_version>
+<wp:base_site_url>https://example.org</wp:base_site_url><wp:base_blog_url>https://example.org</wp:base_blog_url>
+"""
+_WXR_ITEM = """<item><title><![CDATA[Post {n}]]></title><link>https://example.org/post-{n}/</link>
+<dc:creator><![CDATA[ann]]></dc:creator><guid isPermaLink="false">https://example.org/?p={n}</guid>
+<content:encoded><![CDATA[{content}]]></content:encoded><excerpt:encoded><![CDATA[]]></excerpt:encoded>
+<wp:post_id>{n}</wp:post_id><wp:post_date>2020-01-01 10:00:00</wp:post_date>
+<wp:post_date_gmt>2020-01-01 10:00:00</wp:post_date_gmt><wp:post_name>post-{n}</wp:post_name>
+<wp:status>publish</wp:status><wp:post_type>post</wp:post_type>
+<category domain="category" nicename="news"><![CDATA[News]]></category></item>
+"""
+
+
+def write_wxr(path: Path, most_bytes: int) -> int:
+    """Write an export of about that size; return how many posts are in it."""
+    random_ = random.Random(8)
+    contents = [_content(random_) for _ in range(500)]
+    number = 0
+    with path.open("w") as out:
+        out.write(_WXR)
+        while out.tell() < most_bytes:
+            number += 1
+            out.write(_WXR_ITEM.format(n=number, content=f"<p>Number {number}.</p>{contents[number % 500]}"))
+        out.write("</channel></rss>")
+    return number
+
+
 def by_script(source: Path, target: Path) -> None:
     """Do what the script does."""
     rows = []

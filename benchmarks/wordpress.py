@@ -1,24 +1,33 @@
-"""A whole site over HTTP to a queryable lake, against the script people write first.
+"""A whole site over HTTP to a queryable lake, against the script people write first, and dlt's REST source.
 
-    python -m benchmarks.wordpress [posts] [rounds]
+    python -m benchmarks.wordpress [--posts 20000] [--rounds 5] [--peers PYTHON]
+
+``--peers`` names the Python of an environment that has dlt; without it that row is left out.
 
 The server is on loopback, in a process of its own, and answers a list of 100 posts in about 10 ms, as a fast WordPress
 with a cache may. The script asks the same pages, extracts each post with trafilatura and writes one Parquet file of ids,
 titles and texts. Presslake does everything it does: raw, text, Markdown, links, validation, versions, ledger, commits,
-views. The floor fetches the same bytes, decodes the JSON and writes it as Parquet, and does nothing else.
+views. dlt writes the fields as they are, and extracts nothing. The floor fetches the same bytes, decodes the JSON and
+writes it as Parquet, and does nothing else. Imports are counted for none of them.
 """
 
 from __future__ import annotations
 
+import argparse
+import gzip
 import json
 import multiprocessing
+import os
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,36 +154,75 @@ def by_floor(url: str, folder: Path) -> None:
 
 def by_presslake(url: str, folder: Path) -> None:
     """Do what presslake does, with everything on."""
-    lake = tempfile.mkdtemp(dir=folder)
-    outcome = ingest(IngestRequest((url,)), Settings(lake=lake))
+    lake = folder / "lake"
+    shutil.rmtree(lake, ignore_errors=True)
+    outcome = ingest(IngestRequest((url,)), Settings(lake=str(lake)))
     assert outcome.exit_code == 0, outcome.as_json()
 
 
-def main() -> None:
-    posts, rounds = int((sys.argv[1:] + ["20000"])[0]), int((sys.argv[2:] + ["5"])[0])
-    contestants: dict[str, Callable[[str, Path], None]] = {
+def by_dlt(python: str, url: str, folder: Path) -> float:
+    """Do what dlt does; return the seconds it counted itself."""
+    target = folder / "dlt"
+    shutil.rmtree(target, ignore_errors=True)
+    env = {**os.environ, "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    script = Path(__file__).with_name("peer_dlt.py")
+    done = subprocess.run([python, script, url, target], check=True, capture_output=True, text=True, env=env)
+    return float(done.stdout.split()[-1])
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of the Parquet files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+
+
+def storage(source: Path, folder: Path, posts: int) -> None:
+    """Print what a post takes on disk, by where it lies."""
+    places = {
+        "presslake, raw": size(folder / "lake" / "raw"), "presslake, documents": size(folder / "lake" / "documents"),
+        "dlt, fields as they are": size(folder / "dlt"), "JSON lines": source.stat().st_size,
+        "JSON lines, gzip -6": len(gzip.compress(source.read_bytes(), 6)),
+    }  # fmt: skip
+    print("\n| where | bytes a post |\n|---|---|")
+    for where, taken in places.items():
+        if taken:
+            print(f"| {where} | {taken / posts:.0f} |")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--posts", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers")
+    given = parser.parse_args(arguments)
+    posts, rounds = given.posts, given.rounds
+    contestants: dict[str, Callable[[str, Path], float | None]] = {
         "presslake, everything on": by_presslake,
         "requests + trafilatura + pyarrow": by_script,
         "floor: fetch, decode, encode": by_floor,
     }
+    if given.peers:
+        contestants["dlt, rest_api to Parquet, nothing extracted"] = partial(by_dlt, given.peers)
     taken: dict[str, list[float]] = {name: [] for name in contestants}
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "posts.ndjson")
+    with tempfile.TemporaryDirectory() as name:
+        folder, source = Path(name), Path(name, "posts.ndjson")
         write_posts(source, posts)
         with site(source) as url:
             for _ in range(rounds):
                 for name, action in contestants.items():
                     began = time.perf_counter()
-                    action(url, Path(folder))
-                    taken[name].append(time.perf_counter() - began)
-    ours = taken["presslake, everything on"]
-    print(f"{posts} posts of 10 kB over loopback, {rounds} rounds\n")
-    print("| what | seconds (median) | posts a second | against presslake | of the rounds |\n|---|---|---|---|---|")
-    for name, seconds in taken.items():
-        ratios = sorted(theirs / mine for theirs, mine in zip(seconds, ours, strict=True))
-        middle = statistics.median(seconds)
-        print(f"| {name} | {middle:.2f} | {posts / middle:.0f} | {statistics.median(ratios):.2f}× |"
-              f" {ratios[0]:.2f}–{ratios[-1]:.2f} |")  # fmt: skip
+                    counted = action(url, folder)
+                    taken[name].append(time.perf_counter() - began if counted is None else counted)
+        ours = taken["presslake, everything on"]
+        print(f"{posts} posts of 10 KB over loopback, {rounds} rounds\n")
+        print(
+            "| what | seconds (median) | posts a second | presslake is faster by | of the rounds |\n|---|---|---|---|---|"
+        )
+        for name, seconds in taken.items():
+            ratios = sorted(theirs / mine for theirs, mine in zip(seconds, ours, strict=True))
+            middle = statistics.median(seconds)
+            print(f"| {name} | {middle:.2f} | {posts / middle:.0f} | {statistics.median(ratios):.2f}× |"
+                  f" {ratios[0]:.2f}–{ratios[-1]:.2f} |")  # fmt: skip
+        storage(source, folder, posts)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 from flows.settings import VERSION
@@ -186,8 +187,27 @@ def _quarantine(commands: Any) -> None:
     _job(again)
 
 
+class _WithoutPandas(MetaPathFinder):
+    """Lets no library import pandas: pyarrow does at its first scalar (26.0), where it is installed.
+
+    Nothing here uses it, and it takes more time than all the rest of a small command.
+    """
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Refuse pandas, leave everything else to others.
+
+        Raises:
+            ImportError: it is pandas.
+        """
+        if fullname == "pandas":
+            raise ImportError("presslake does without pandas")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; deliberate errors end as one line on stderr."""
+    if arguments is None:
+        # A process of our own; in somebody else's it is not for us to say.
+        sys.meta_path.insert(0, _WithoutPandas())
     given = parser().parse_args(arguments)
     if given.command is None:
         parser().print_help()

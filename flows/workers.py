@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from schemas.errors import PresslakeError, RecordError
@@ -120,7 +122,8 @@ class _Worker:
         self.at = workers._context.RawValue("l", 0)
         given = other, workers._work, workers._failed, workers._timeout_s, self.at
         self.process = workers._context.Process(target=_serve, args=given, name="presslake-worker", daemon=True)
-        self.process.start()
+        with _unnamed_program():
+            self.process.start()
         # Only the worker must hold the other end, or its death would go unnoticed.
         other.close()
         self.is_ready = False
@@ -143,6 +146,20 @@ class _Worker:
         with suppress(ValueError):
             self.process.close()
         return -signal.SIGKILL if code is None else code
+
+
+@contextmanager
+def _unnamed_program() -> Iterator[None]:
+    """Keep a process that starts from importing the program that started it: it needs nothing of it.
+
+    Where that is a script with heavy imports, or a test run, it would take seconds.
+    """
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 class _Round:

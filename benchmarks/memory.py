@@ -1,0 +1,79 @@
+"""The most memory that an ingest ever holds, main process and workers together, as the number of documents grows.
+
+    python -m benchmarks.memory [--sizes 10000,100000] [--wxr-mb 1000]
+
+Counted is the proportional share (PSS) of every process of the command, looked at twenty times a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from benchmarks.ingestion import write_posts, write_wxr
+
+_EVERY_S = 0.05
+
+
+def tree(root: int) -> list[int]:
+    """Return the ids of a process and all its descendants (Linux: proc(5))."""
+    parents: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            pid, rest = path.read_text(errors="replace").split(" ", 1)
+            parents.setdefault(int(rest.rpartition(")")[2].split()[1]), []).append(int(pid))
+    found = [root]
+    for pid in found:
+        found += parents.get(pid, [])
+    return found
+
+
+def share(pid: int) -> int:
+    """Return the bytes that a process holds, shared pages counted by their share."""
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024
+    return 0
+
+
+def peak(source: Path, lake: Path) -> tuple[int, float]:
+    """Ingest a file; return the most bytes held at a time, and the seconds it took."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "flows.cli", "ingest", str(source), "--lake", str(lake), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    most = 0
+    while process.poll() is None:
+        most = max(most, sum(map(share, tree(process.pid))))
+        time.sleep(_EVERY_S)
+    assert process.returncode == 0
+    return most, time.perf_counter() - began
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sizes", default="10000,100000")
+    parser.add_argument("--wxr-mb", type=int, default=1000)
+    given = parser.parse_args(arguments)
+    print("| source | peak of all processes, MB | documents a second |\n|---|---|---|")
+    peaks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in map(int, given.sizes.split(",")):
+            source = Path(folder, "posts.ndjson")
+            write_posts(source, size)
+            most, seconds = peak(source, Path(folder, f"lake-{size}"))
+            peaks.append(most)
+            print(f"| {size} saved posts | {most / 1e6:.0f} | {size / seconds:.0f} |", flush=True)
+        source = Path(folder, "export.xml")
+        count = write_wxr(source, given.wxr_mb * 1_000_000)
+        most, seconds = peak(source, Path(folder, "lake-wxr"))
+        print(f"| an export (WXR) of {given.wxr_mb} MB, {count} posts | {most / 1e6:.0f} | {count / seconds:.0f} |")
+    print(f"\nFrom the smallest to the largest number of saved posts: {peaks[-1] / peaks[0]:.2f}×")
+
+
+if __name__ == "__main__":
+    main()

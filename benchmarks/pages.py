@@ -1,0 +1,104 @@
+"""Whole HTML pages to a queryable lake, against one process of trafilatura, and datatrove's pipeline of it beside.
+
+    python -m benchmarks.pages [--pages 10000] [--rounds 5] [--peers PYTHON]
+
+``--peers`` names the Python of an environment that has datatrove; without it that row is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import trafilatura
+
+from benchmarks.ingestion import _content
+from flows.jobs import IngestRequest, ingest
+from flows.settings import Settings
+
+_PAGE = """<!DOCTYPE html><html lang="en"><head><title>{title} – The Ledger</title>
+<meta property="article:published_time" content="2021-05-04T10:00:00Z"><meta name="author" content="Ann Example"></head>
+<body><header><nav><ul>{menu}</ul></nav></header><main><article><h1>{title}</h1>{content}</article></main>
+<aside><h3>Related</h3><ul>{related}</ul></aside><footer><p>© The Ledger. All rights reserved.</p></footer></body></html>"""
+
+
+def write_pages(folder: Path, count: int) -> None:
+    """Write invented articles with a menu, related links and a footer around them."""
+    random_ = random.Random(9)
+    folder.mkdir()
+    menu = "".join(f'<li><a href="/{n}/">Section {n}</a></li>' for n in range(12))
+    for number in range(count):
+        related = "".join(f'<li><a href="/r{n}/">Another story, number {n}</a></li>' for n in range(6))
+        page = _PAGE.format(title=f"Story {number}", menu=menu, related=related, content=_content(random_))
+        (folder / f"{number}.html").write_text(page)
+
+
+def by_script(source: Path, folder: Path) -> None:
+    """Extract page after page, as a script does."""
+    rows = [
+        {"id": path.name, "text": trafilatura.extract(path.read_text(), url=f"https://ledger.example/{path.name}")}
+        for path in sorted(source.iterdir())
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "script.parquet")
+
+
+def by_presslake(source: Path, folder: Path) -> None:
+    """Do everything that presslake does."""
+    outcome = ingest(IngestRequest((str(source),)), Settings(lake=tempfile.mkdtemp(dir=folder)))
+    assert outcome.exit_code == 0, outcome.as_json()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pages", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_pages(folder / "pages", given.pages)
+        lines = folder / "lines"
+        lines.mkdir()
+        with (lines / "pages.jsonl").open("w") as out:
+            for path in (folder / "pages").iterdir():
+                out.write(json.dumps({"id": path.name, "text": path.read_text()}) + "\n")
+
+        def by_datatrove(_: Path, __: Path) -> None:
+            target = tempfile.mkdtemp(dir=folder)
+            script = Path(__file__).with_name("peer_datatrove.py")
+            subprocess.run([given.peers, script, lines, target], check=True, capture_output=True)
+
+        contestants: dict[str, Callable[[Path, Path], None]] = {
+            "presslake, everything on": by_presslake, "one process of trafilatura": by_script,
+        }  # fmt: skip
+        if given.peers:
+            contestants["datatrove's trafilatura (default of one timeout process)"] = by_datatrove
+        taken: dict[str, list[float]] = {what: [] for what in contestants}
+        for _ in range(given.rounds):
+            for what, action in contestants.items():
+                began = time.perf_counter()
+                action(folder / "pages", folder)
+                taken[what].append(time.perf_counter() - began)
+    ours = taken["presslake, everything on"]
+    print(f"{given.pages} pages of 12 KB, {given.rounds} rounds\n")
+    print(
+        "| what | seconds (median) | pages a second | presslake is faster by | of the rounds |\n|---|---|---|---|---|"
+    )
+    for what, seconds in taken.items():
+        ratios = sorted(theirs / mine for theirs, mine in zip(seconds, ours, strict=True))
+        middle = statistics.median(seconds)
+        print(f"| {what} | {middle:.2f} | {given.pages / middle:.0f} | {statistics.median(ratios):.2f}× |"
+              f" {ratios[0]:.2f}–{ratios[-1]:.2f} |")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

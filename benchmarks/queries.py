@@ -1,0 +1,85 @@
+"""Ten typical questions through the views of a lake against the same rows in a native DuckDB table, and bare Parquet.
+
+    python -m benchmarks.queries [--size 1000000]
+
+The three answer in turn. The native table holds the current documents with the columns that the questions read; the
+bare Parquet scan reads the lake's own files without its views, so it counts old versions too, and is for reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+
+from benchmarks.lake import SITES, Corpus, build, edits
+from warehouse.catalog import catalog_path, publish
+from warehouse.commit import commit_documents, land_raw
+
+RUNS, EDITED = 5, 1000
+QUESTIONS = {
+    "how many": "SELECT count(*) FROM {d}",
+    "by site and month": "SELECT site, date_trunc('month', published_at) AS m, count(*) FROM {d} GROUP BY ALL",
+    "titles of a site's week": "SELECT title FROM {d} WHERE site = 'site-7.example'"
+    " AND published_at BETWEEN '2006-03-02' AND '2006-03-09'",
+    "words by year": "SELECT year(published_at) AS y, sum(length(text)) FROM {d} GROUP BY ALL",
+    "one by key": "SELECT * FROM {d} WHERE site = 'site-3.example' AND kind = 'post' AND id = '1234'",
+    "one by address": "SELECT title FROM {d} WHERE url = 'https://site-5.example/777/'",
+    "newest twenty": "SELECT published_at, site, title FROM {d} ORDER BY published_at DESC LIMIT 20",
+    "text holds a phrase": "SELECT count(*) FROM {d} WHERE contains(text, 'kash mup')",
+    "by hour of day": "SELECT hour(published_at) AS h, count(*) FROM {d} GROUP BY ALL",
+    "sites by last publication": "SELECT site, max(published_at), count(*) FROM {d} GROUP BY ALL ORDER BY 2 DESC",
+}  # fmt: skip
+
+
+def _taken(action: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", type=int, default=1_000_000)
+    size = parser.parse_args(arguments).size
+    folder = tempfile.mkdtemp(prefix="presslake-bench-")
+    try:
+        lake = build(f"{folder}/lake", {f"site-{n}.example": size // SITES for n in range(SITES)}, Corpus(900))
+        records, rows = edits("site-7.example", range(min(EDITED, size // SITES)), 1)
+        land_raw(lake, records, "edit")
+        commit_documents(lake, rows)
+        publish(lake)
+        connection = duckdb.connect(f"{folder}/native.duckdb", config={"threads": 2})
+        connection.execute(f"ATTACH '{catalog_path(lake)}' AS catalog (READ_ONLY)")
+        connection.execute("CREATE TABLE native AS SELECT * FROM catalog.documents ORDER BY site, kind, published_at")
+        files = f"read_parquet('{folder}/lake/documents/**/*.parquet', hive_partitioning = false, union_by_name = true)"
+        sides = {"view": "catalog.documents", "native": "native", "files": files}
+        print(f"{size:,} documents of 5 KB, {EDITED} edited; medians of {RUNS}, milliseconds\n")
+        print(
+            "| question | view | native table | view ÷ native | (of the runs) | Parquet files |\n|---|---|---|---|---|---|"
+        )
+        ratios = []
+        for name, sql in QUESTIONS.items():
+            taken: dict[str, list[float]] = {side: [] for side in sides}
+            for run in range(RUNS + 1):
+                for side, relation in sides.items():
+                    seconds = _taken(lambda: connection.execute(sql.format(d=relation)).fetchall())  # noqa: B023
+                    taken[side] += [seconds] if run else []  # the first one warms up
+            middle = {side: statistics.median(seconds) * 1e3 for side, seconds in taken.items()}
+            spread = sorted(a / b for a, b in zip(taken["view"], taken["native"], strict=True))
+            ratios.append(middle["view"] / middle["native"])
+            print(f"| {name} | {middle['view']:.1f} | {middle['native']:.1f} | {ratios[-1]:.2f} |"
+                  f" {spread[0]:.2f}–{spread[-1]:.2f} | {middle['files']:.1f} |", flush=True)  # fmt: skip
+        print(f"\nGeometric mean of view ÷ native: {statistics.geometric_mean(ratios):.2f}, worst {max(ratios):.2f}")
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
