@@ -1,9 +1,9 @@
 """Run the benchmarks, print their tables and write them to docs/benchmarks.md.
 
-    python -m benchmarks [--small] [--peers PYTHON] [--only NAME …]
+    python -m benchmarks [--size small|medium|full] [--peers PYTHON] [--only NAME …]
 
-Ratios are paired: both sides run in turn, so a slow machine slows both. ``--small`` tries everything out in minutes and
-writes nothing; the whole takes about two hours on two cores and 10 GB of disk.
+Ratios are paired: both sides run in turn, so a slow machine slows both. ``small`` tries everything out in minutes and
+writes nothing; ``medium`` takes half an hour, ``full`` about two hours on two cores and 10 GB of disk.
 """
 
 from __future__ import annotations
@@ -45,21 +45,34 @@ class _Tee(io.StringIO):
         return super().write(text)
 
 
-def sections(small: bool, peers: str | None) -> dict[str, tuple[str, Callable[[], None]]]:
+# What each part is given, by size.
+_ARGUMENTS = {
+    "small": {
+        "wordpress": "--posts 1000 --rounds 1", "pages": "--pages 100 --rounds 1", "growth": "--sizes 10000,20000",
+        "queries": "--size 20000", "memory": "--sizes 1000,3000 --wxr-mb 20",
+    },
+    "medium": {
+        "wordpress": "--posts 6000", "pages": "--pages 400", "growth": "--sizes 10000,100000", "queries": "--size 200000",
+        "memory": "--sizes 4000,16000 --wxr-mb 100",
+    },
+    "full": dict.fromkeys(("wordpress", "pages", "growth", "queries", "memory"), ""),
+}  # fmt: skip
+
+
+def sections(size: str, peers: str | None) -> dict[str, tuple[str, Callable[[], None]]]:
     """Return by name the title of each part and what prints it."""
+    given = {name: arguments.split() for name, arguments in _ARGUMENTS[size].items()}
     beside = ["--peers", peers] if peers else []
-    size = "20000" if small else "1000000"
     return {
-        "wordpress": ("A WordPress site to a queryable lake", lambda: wordpress.main(
-            ["--posts", "1000", "--rounds", "1", *beside] if small else beside)),
+        "wordpress": ("A WordPress site to a queryable lake", lambda: wordpress.main(given["wordpress"] + beside)),
         "saved": ("Saved posts", ingestion.main),
-        "pages": ("HTML pages", lambda: pages.main(["--pages", "100", "--rounds", "1", *beside] if small else beside)),
+        "pages": ("HTML pages", lambda: pages.main(given["pages"] + beside)),
         "extraction": ("Extraction alone", extraction.main),
-        "growth": ("Growth", lambda: lake.main(["--small-sites", "0", *(["--sizes", "10000,20000"] if small else [])])),
-        "queries": ("Questions through the views", lambda: queries.main(["--size", size])),
-        "memory": ("Memory", lambda: memory.main(["--sizes", "1000,3000", "--wxr-mb", "20"] if small else [])),
+        "growth": ("Growth", lambda: lake.main(["--small-sites", "0", *given["growth"]])),
+        "queries": ("Questions through the views", lambda: queries.main(given["queries"])),
+        "memory": ("Memory", lambda: memory.main(given["memory"])),
         "startup": ("Start-up", startup.main),
-    }  # fmt: skip
+    }
 
 
 def machine(peers: str | None) -> str:
@@ -87,12 +100,12 @@ def _lines(path: str) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--small", action="store_true", help="everything, but little of it; write no page")
+    parser.add_argument("--size", choices=list(_ARGUMENTS), default="full", help="how much of everything")
     parser.add_argument("--peers", help="Python of an environment with dlt and datatrove")
-    parser.add_argument("--only", nargs="*", help="parts to run; write no page")
+    parser.add_argument("--only", nargs="*", help="parts to run; no page is written then")
     given = parser.parse_args()
     written = [_INTRODUCTION, machine(given.peers)]
-    for name, (title, action) in sections(given.small, given.peers).items():
+    for name, (title, action) in sections(given.size, given.peers).items():
         if given.only and name not in given.only:
             continue
         tee, began = _Tee(), time.monotonic()
@@ -101,7 +114,7 @@ def main() -> None:
             action()
         print(f"({time.monotonic() - began:.0f} s)", file=sys.stderr)
         written.append(_as_markdown(tee.getvalue()))
-    if not given.small and not given.only:
+    if given.size != "small" and not given.only:
         _PAGE.write_text("\n".join(written))
 
 

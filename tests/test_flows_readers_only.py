@@ -59,7 +59,7 @@ def test_readers_need_no_right_to_write(shared: Path, tmp_path: Path) -> None:
     ):  # fmt: skip
         done = presslake(arguments, shared, tmp_path)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
-    assert (tmp_path / "c.jsonl").read_text().count("ferries") == 1
+    assert sum("ferries" in line for line in (tmp_path / "c.jsonl").read_text().splitlines()) == 1
     assert {path: path.stat().st_mtime_ns for path in shared.rglob("*")} == before
 
 
