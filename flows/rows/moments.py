@@ -38,7 +38,7 @@ def zone(name: object, offset_hours: object) -> tzinfo | None:
             pass
     try:
         hours = float(offset_hours)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return timezone(timedelta(hours=hours)) if -24 < hours < 24 else None
 
@@ -53,10 +53,13 @@ def moment(gmt: object, local: object, site_zone: tzinfo | None) -> tuple[dateti
     on_site = naive(local)
     if any(value is not None and value.year < EARLIEST.year for value in (in_utc, on_site)):
         return None, "implausible"
-    if in_utc is not None:
-        return _not_shifted(in_utc, on_site, site_zone).replace(tzinfo=UTC), "ok"
-    if on_site is not None and site_zone is not None:
-        return on_site.replace(tzinfo=site_zone).astimezone(UTC), "local_time"
+    try:
+        if in_utc is not None:
+            return _not_shifted(in_utc, on_site, site_zone).replace(tzinfo=UTC), "ok"
+        if on_site is not None and site_zone is not None:
+            return on_site.replace(tzinfo=site_zone).astimezone(UTC), "local_time"
+    except OverflowError:  # the last hours of the year 9999 are beyond it in UTC
+        return None, "implausible"
     given = [v for v in (gmt, local) if isinstance(v, str) and v.strip()]
     zero = all(re.match(r"^(0000-00-00|-?0001-11-(29|30))", v.strip()) for v in given)
     return None, "missing" if zero or on_site is not None else "implausible"
