@@ -34,3 +34,28 @@ def processes() -> list[tuple[int, str]]:
         with suppress(OSError):
             found.append((int(path.parent.name), path.read_text(errors="replace").replace("\0", " ")))
     return found
+
+
+def family(root: int) -> list[int]:
+    """Return a process and all its descendants."""
+    found = [root]
+    for pid in found:
+        found += [child for child, _ in children(pid)]
+    return found
+
+
+def listening(pids: list[int]) -> dict[int, set[str]]:
+    """Return the TCP ports that processes listen on, and the addresses, as proc(5) writes them (`0100007F`)."""
+    sockets = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            with suppress(OSError):
+                sockets.add(link.readlink().name)
+    found: dict[int, set[str]] = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in sockets:
+                address, port = local.split(":")
+                found.setdefault(int(port, 16), set()).add(address)
+    return found

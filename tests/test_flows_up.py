@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 from lakes import query
-from processes import children, processes
+from processes import children, family, listening, processes
 from test_flows_cli import ROOT, presslake
 
 pytestmark = pytest.mark.timeout(600)
@@ -194,6 +194,12 @@ def test_a_triggered_run_checks_its_parameters(up: Up) -> None:
     assert refused.status_code in (409, 422) and "until" in refused.text
     run = up.trigger("sync", {"only": "notes"}).json()["id"]
     assert up.ended(run) == "COMPLETED" and documents(up)["notes"] == 5
+
+
+def test_it_listens_to_this_machine_only(up: Up) -> None:
+    heard = listening(family(up.process.pid))
+    assert up.port in heard
+    assert set().union(*heard.values()) <= {"0100007F", "00000000000000000000000001000000"}
 
 
 def test_a_run_that_is_not_complete_alerts(up: Up, alerts: Alerts) -> None:
