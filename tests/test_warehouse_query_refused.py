@@ -295,7 +295,7 @@ REVIEWED = """
     pragma_table_info pragma_user_agent pragma_version
 
     generate_series histogram histogram_values icu_calendar_names json_each json_tree pg_timezone_names range repeat
-    repeat_row seq_scan summary test_all_types test_vector_types unnest as_of search
+    repeat_row seq_scan summary test_all_types test_vector_types unnest as_of search postings
 
     glob parquet_bloom_probe parquet_file_metadata parquet_full_metadata parquet_kv_metadata parquet_metadata
     parquet_scan parquet_schema read_blob read_csv read_csv_auto read_duckdb read_json read_json_auto
