@@ -52,10 +52,10 @@ def parts(root: str = "presslake") -> list[Distribution]:
 def licence(part: Distribution) -> str:
     """Return the licence as a distribution states it: its expression, else its classifiers, else the first line."""
     about = part.metadata
-    if about["License-Expression"]:
-        return str(about["License-Expression"])
+    if about.get("License-Expression"):
+        return str(about.get("License-Expression"))
     named = [c.rpartition(" :: ")[2] for c in about.get_all("Classifier") or () if c.startswith("License :: ")]
-    said = str(about["License"] or "").strip().splitlines()
+    said = str(about.get("License") or "").strip().splitlines()
     return "; ".join(n for n in named if n != "OSI Approved") or (said[0] if said else "not stated")
 
 

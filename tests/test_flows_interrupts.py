@@ -17,6 +17,8 @@ from localinputs import post
 from processes import alive
 from test_flows_cli import ROOT, presslake
 
+from flows.interrupts import uninterrupted
+
 POSTS = 4000
 # A stop is not measured here; it must only not wait for what is under way (an answer takes 60 s below).
 SOON_S = 20.0
@@ -94,6 +96,17 @@ def has_loaded_an_engine(pid: int) -> bool:
     """Tell when a command has come as far as the lake (Linux: proc(5))."""
     mapped = Path(f"/proc/{pid}/maps").read_text()
     return "duckdb" in mapped or "deltalake" in mapped
+
+
+def test_a_commit_and_its_count_are_one_to_an_interrupt() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        done.append("commit")
+        signal.raise_signal(signal.SIGINT)
+        done.append("count")
+    assert done == ["commit", "count"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
