@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import statistics
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 import trafilatura
 
 from benchmarks.ingestion import _content
+from benchmarks.race import race
 from flows.jobs import IngestRequest, ingest
 from flows.settings import Settings
 
@@ -72,32 +72,19 @@ def main(arguments: list[str] | None = None) -> None:
             for path in (folder / "pages").iterdir():
                 out.write(json.dumps({"id": path.name, "text": path.read_text()}) + "\n")
 
-        def by_datatrove(_: Path, __: Path) -> None:
+        def by_datatrove() -> None:
             target = tempfile.mkdtemp(dir=folder)
             script = Path(__file__).with_name("peer_datatrove.py")
             subprocess.run([given.peers, script, lines, target], check=True, capture_output=True)
 
-        contestants: dict[str, Callable[[Path, Path], None]] = {
-            "presslake, everything on": by_presslake, "one process of trafilatura": by_script,
-        }  # fmt: skip
+        contestants: dict[str, Callable[[], None]] = {
+            "presslake, everything on": partial(by_presslake, folder / "pages", folder),
+            "one process of trafilatura": partial(by_script, folder / "pages", folder),
+        }
         if given.peers:
             contestants["datatrove's trafilatura (default of one timeout process)"] = by_datatrove
-        taken: dict[str, list[float]] = {what: [] for what in contestants}
-        for _ in range(given.rounds):
-            for what, action in contestants.items():
-                began = time.perf_counter()
-                action(folder / "pages", folder)
-                taken[what].append(time.perf_counter() - began)
-    ours = taken["presslake, everything on"]
-    print(f"{given.pages} pages of 12 KB, {given.rounds} rounds\n")
-    print(
-        "| what | seconds (median) | pages a second | presslake is faster by | of the rounds |\n|---|---|---|---|---|"
-    )
-    for what, seconds in taken.items():
-        ratios = sorted(theirs / mine for theirs, mine in zip(seconds, ours, strict=True))
-        middle = statistics.median(seconds)
-        print(f"| {what} | {middle:.2f} | {given.pages / middle:.0f} | {statistics.median(ratios):.2f}× |"
-              f" {ratios[0]:.2f}–{ratios[-1]:.2f} |")  # fmt: skip
+        print(f"{given.pages} pages of 12 KB, {given.rounds} rounds\n")
+        race(contestants, given.rounds, given.pages, "pages")
 
 
 if __name__ == "__main__":

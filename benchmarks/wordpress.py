@@ -19,7 +19,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ import requests
 import trafilatura
 
 from benchmarks.ingestion import write_posts
+from benchmarks.race import race
 from flows.jobs import IngestRequest, ingest
 from flows.settings import Settings
 
@@ -195,33 +195,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--peers")
     given = parser.parse_args(arguments)
     posts, rounds = given.posts, given.rounds
-    contestants: dict[str, Callable[[str, Path], float | None]] = {
-        "presslake, everything on": by_presslake,
-        "requests + trafilatura + pyarrow": by_script,
-        "floor: fetch, decode, encode": by_floor,
-    }
-    if given.peers:
-        contestants["dlt, rest_api to Parquet, nothing extracted"] = partial(by_dlt, given.peers)
-    taken: dict[str, list[float]] = {name: [] for name in contestants}
     with tempfile.TemporaryDirectory() as name:
         folder, source = Path(name), Path(name, "posts.ndjson")
         write_posts(source, posts)
         with site(source) as url:
-            for _ in range(rounds):
-                for name, action in contestants.items():
-                    began = time.perf_counter()
-                    counted = action(url, folder)
-                    taken[name].append(time.perf_counter() - began if counted is None else counted)
-        ours = taken["presslake, everything on"]
-        print(f"{posts} posts of 10 KB over loopback, {rounds} rounds\n")
-        print(
-            "| what | seconds (median) | posts a second | presslake is faster by | of the rounds |\n|---|---|---|---|---|"
-        )
-        for name, seconds in taken.items():
-            ratios = sorted(theirs / mine for theirs, mine in zip(seconds, ours, strict=True))
-            middle = statistics.median(seconds)
-            print(f"| {name} | {middle:.2f} | {posts / middle:.0f} | {statistics.median(ratios):.2f}× |"
-                  f" {ratios[0]:.2f}–{ratios[-1]:.2f} |")  # fmt: skip
+            contestants: dict[str, Callable[[], float | None]] = {
+                "presslake, everything on": partial(by_presslake, url, folder),
+                "requests + trafilatura + pyarrow": partial(by_script, url, folder),
+                "floor: fetch, decode, encode": partial(by_floor, url, folder),
+            }
+            if given.peers:
+                dlt = partial(by_dlt, given.peers, url, folder)
+                contestants["dlt, rest_api to Parquet, nothing extracted"] = dlt
+            print(f"{posts} posts of 10 KB over loopback, {rounds} rounds\n")
+            race(contestants, rounds, posts, "posts")
         storage(source, folder, posts)
 
 

@@ -125,14 +125,14 @@ class Pipeline:
 
         While one is committed here, the next is extracted in the workers. They are committed in their order.
         """
-        begun = self._begin(batch)
-        before, self._under_way = self._under_way, begun
-        if before is not None:
-            self._finish(before)
+        self._finish_last(self._begin(batch))
 
     def settle(self) -> None:
         """Bring to its end what was fed."""
-        before, self._under_way = self._under_way, None
+        self._finish_last(None)
+
+    def _finish_last(self, following: _UnderWay | None) -> None:
+        before, self._under_way = self._under_way, following
         if before is not None:
             self._finish(before)
 

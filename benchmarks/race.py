@@ -1,0 +1,29 @@
+"""Several ways to do one thing, in turn, so that a slow machine slows them all."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def race(contestants: Mapping[str, Callable[[], float | None]], rounds: int, count: int, what: str) -> None:
+    """Let each do its work in every round, and print how they compare with the first.
+
+    ``count`` pieces of ``what`` are done each time. A contestant may return the seconds that it counted itself.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, action in contestants.items():
+            began = time.perf_counter()
+            counted = action()
+            taken[name].append(time.perf_counter() - began if counted is None else counted)
+    ours = next(iter(taken.values()))
+    print(
+        f"| what | seconds (median) | {what} a second | presslake is faster by | of the rounds |\n|---|---|---|---|---|"
+    )
+    for name, seconds in taken.items():
+        ratios = sorted(theirs / mine for theirs, mine in zip(seconds, ours, strict=True))
+        middle = statistics.median(seconds)
+        print(f"| {name} | {middle:.2f} | {count / middle:.0f} | {statistics.median(ratios):.2f}× |"
+              f" {ratios[0]:.2f}–{ratios[-1]:.2f} |")  # fmt: skip
