@@ -18,11 +18,11 @@ from typing import Final, NamedTuple
 
 from flows.extraction.escaping import escape_line_starts, escape_text
 from flows.extraction.fragments import Extracted
+from flows.extraction.letters import letters
 from flows.extraction.page_blocks import Ledger
 from flows.extraction.walker import Block, joined_markdown, joined_text
 
-_NOT_WORDS: Final = re.compile(r"[\W_]+")
-_LIST_SIGN: Final = re.compile(r"^\s*(?:[-*•]|\d{1,9}[.)])\s+")
+_LIST_SIGN: Final = re.compile(r"\s*(?:[-*•]|\d{1,9}[.)])\s+")
 _NEXT_ITEM: Final = re.compile(r"\n(?=\S)")
 _CHOSEN: Final = 0.9  # share of a block's letters that must have been chosen, in lines
 _FOUND: Final = 0.8  # share of a line's letters that must be found, in blocks
@@ -89,7 +89,8 @@ def _content(ledger: Ledger, kept: dict[int, list[Block]], added: dict[int, list
 
 
 def _key(line: str) -> str:
-    return _NOT_WORDS.sub("", _LIST_SIGN.sub("", line).casefold())
+    sign = _LIST_SIGN.match(line)
+    return letters(line[sign.end() :] if sign else line)
 
 
 def _letters(text: str) -> str:

@@ -67,9 +67,9 @@ class Ledger(list[Block]):
     def records(self, index: int) -> tuple[list[dict[str, object]], ...]:
         """The links, images and headings of one block."""
         walker = self.walker
-        before = self.ends[index - 1] if index else (0, 0, 0)
-        sources = (walker.links, walker.images, walker.headings)
-        return tuple(source[start:end] for source, start, end in zip(sources, before, self.ends[index], strict=True))
+        links, images, headings = self.ends[index - 1] if index else (0, 0, 0)
+        end = self.ends[index]
+        return walker.links[links : end[0]], walker.images[images : end[1]], walker.headings[headings : end[2]]
 
 
 def read_page(root: Element, base_url: str | None) -> Ledger:
