@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
 
@@ -36,6 +37,8 @@ _SPACES: Final = re.compile(r"[\t\n\r\f\xa0][ \t\n\r\f\xa0]*| [ \t\n\r\f\xa0]+")
 _BLANKS: Final = re.compile(r"[ \t\r\f\xa0]+")
 _LINE_ENDS: Final = re.compile(r" ?\n ?")
 _CJK_BREAK: Final = re.compile(r"(?<=[\u2e80-\u9fff\uff00-\uffef])[ \t\r]*\n\s*(?=[\u2e80-\u9fff\uff00-\uffef])")
+
+_PLAIN_PATH: Final = re.compile(r"/(?!/)[\w%~+=&,@./-]*")
 
 
 class Block(NamedTuple):
@@ -221,9 +224,15 @@ class Walker:
         if self._base is None or url[:8].lower() == "https://" or url[:7].lower() == "http://":
             return url
         try:
+            if _PLAIN_PATH.fullmatch(url) and "/." not in url:  # most of a menu; urljoin takes everything to pieces
+                return self._root + url
             return urljoin(self._base, url)
         except ValueError:
             return url
+
+    @cached_property
+    def _root(self) -> str:
+        return urljoin(self._base or "", "/")[:-1]
 
     def record_link(self, url: str, text: str, rel: str | None) -> None:
         """Add an entry to `links`; one without a host (`mailto:`) is internal only if it is relative."""
