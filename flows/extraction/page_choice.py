@@ -18,6 +18,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from flows.extraction.letters import letters
+from flows.extraction.remembered_paths import remember
 
 _WORD: Final = re.compile(r"\w+")
 _SHORT: Final = 250  # characters under which trafilatura found hardly anything
@@ -34,6 +35,11 @@ _HEAD: Final = 0.05
 _TAIL: Final = 0.3
 _FEW: Final = 3  # words that may go from either end of however short a text: a menu of two entries
 _TITLE_LINES: Final = 3
+# The searches of trafilatura that every page goes through.
+REMEMBERED: Final = (
+    "RAW_TREE_PRUNE_XPATH", "REMOVE_COMMENTS_AND_LISTS_XPATH", "OVERALL_DISCARD_XPATH", "DISCARD_IMAGE_ELEMENTS",
+    "TEASER_DISCARD_XPATH",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +166,18 @@ def _options(fast: bool) -> Any:
     return Extractor(output_format="txt", comments=False, fast=fast)
 
 
-def _trafilatura(tree: Any, *, fast: bool) -> str:
-    from trafilatura import extract
+@cache
+def _extract() -> Any:
+    from trafilatura import extract, xpaths
 
+    for name in REMEMBERED:
+        remember(getattr(xpaths, name, []))
+    return extract
+
+
+def _trafilatura(tree: Any, *, fast: bool) -> str:
     try:
-        return extract(tree, options=_options(fast)) or ""
+        return _extract()(tree, options=_options(fast)) or ""
     except Exception:  # one page must not end a run, whatever its markup does to a library
         return ""
 
