@@ -69,7 +69,7 @@ class Walker:
         self.text: list[str] = []
         self.markdown: list[str] = []
         self.spaced = True  # the open run is empty or ends in white space
-        self._depth = 0
+        self.path: list[Element] = []  # the elements that are open, the innermost last
         self.marks: dict[str, int] = {}  # emphasis that is open, so `<b><strong>` is marked once
         self.inline = 0  # inside emphasis or a link, whose content is one run
         self.verbatim = 0  # inside <pre>
@@ -100,17 +100,18 @@ class Walker:
 
     def flow(self, element: Element) -> None:
         """Walk an element's content into the open run and the list of blocks."""
-        if self._depth >= MAX_DEPTH:
+        path = self.path
+        path.append(element)
+        if len(path) > MAX_DEPTH:
             self._flow_deep(element)
-            return
-        self._depth += 1
-        if element.text:
-            self.add(element.text)
-        for child in element:
-            self.visit(child)
-            if child.tail:
-                self.add(child.tail)
-        self._depth -= 1
+        else:
+            if element.text:
+                self.add(element.text)
+            for child in element:
+                self.visit(child)
+                if child.tail:
+                    self.add(child.tail)
+        path.pop()
 
     def visit(self, child: Element) -> None:
         """Handle one child element: leave it out, hand it to its own rule, or flow through it."""
