@@ -23,6 +23,7 @@ _NAMED: Final = re.compile(r"'[^']*'|(\w[\w:-]*)\s*\(")
 _ATTRIBUTE: Final = re.compile(r"'[^']*'|@([\w-]+)")
 _TAGS: Final = re.compile(r"\[(\s*self::\w+(?:\s+or\s+self::\w+)*\s*)\]")
 _MOST: Final = 20_000
+_LONGEST: Final = 500  # characters; pictures written out in a style are not kept
 
 
 def remember(expressions: list[Any]) -> None:
@@ -53,7 +54,9 @@ class RememberedPath:
         looks = (element.tag, *[item for item in element.items() if item[0] in self._looked_at])
         verdict = self._verdicts.get(looks)
         if verdict is None:
+            verdict = bool(self._holds(element))
             if len(self._verdicts) >= _MOST:
                 self._verdicts.clear()
-            verdict = self._verdicts[looks] = bool(self._holds(element))
+            if len(element.tag) + sum(len(value) for _, value in looks[1:]) <= _LONGEST:
+                self._verdicts[looks] = verdict
         return verdict
