@@ -140,18 +140,13 @@ def _content(html: str, tree: Any, url: str | None, titles: list[str]) -> tuple[
     contained = extract_tree(container, base_url=url) if container is not None else None
     page = read_page(tree, url)
     kind = kind_of(tree)
-    _drop_unseen(tree)
+    # Scripts and styles stay: trafilatura measures a page by what it finds around them.
+    for element in list(tree.iter("noscript")):
+        element.drop_tree()
     choice = choose(html, tree, region_text(page), kind, titles)
     if contained is not None and len(contained.text) > _CONTAINER_GATE * len(choice.text):
         return contained, f"wordpress container; {EXTRACTOR}"
     return chosen_content(page, choice.text), f"{choice.extractor}; {EXTRACTOR}"
-
-
-def _drop_unseen(tree: Any) -> None:
-    """Drop what no extractor takes for text: trafilatura copies the tree several times, and scripts are most of many."""
-    for element in list(tree.iter("noscript", "script", "style")):
-        if element.tag != "script" or "ld+json" not in (element.get("type") or "").lower():
-            element.drop_tree()
 
 
 def _wordpress_container(html: str, tree: Any) -> Any:
