@@ -42,6 +42,7 @@ from flows.settings import Settings
 
 ANSWER_S = 0.010
 AUTHORS, CATEGORIES, TAGS = 8, 30, 300
+SCRIPT, DLT = "requests + trafilatura + pyarrow", "dlt, rest_api to Parquet, nothing extracted"
 
 
 def serve(source: str, told: Any) -> None:
@@ -201,14 +202,14 @@ def main(arguments: list[str] | None = None) -> None:
         with site(source) as url:
             contestants: dict[str, Callable[[], float | None]] = {
                 "presslake, everything on": partial(by_presslake, url, folder),
-                "requests + trafilatura + pyarrow": partial(by_script, url, folder),
+                SCRIPT: partial(by_script, url, folder),
                 "floor: fetch, decode, encode": partial(by_floor, url, folder),
             }
             if given.peers:
                 dlt = partial(by_dlt, given.peers, url, folder)
-                contestants["dlt, rest_api to Parquet, nothing extracted"] = dlt
+                contestants[DLT] = dlt
             print(f"{posts} posts of 10 KB over loopback, {rounds} rounds\n")
-            race(contestants, rounds, posts, "posts")
+            race(contestants, rounds, posts, "posts", {SCRIPT: 8, DLT: 3})
         storage(source, folder, posts)
 
 
