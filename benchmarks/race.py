@@ -13,8 +13,8 @@ def race(
     count: int,
     what: str,
     goals: Mapping[str, float] | None = None,
-) -> None:
-    """Let each do its work in every round, and print how they compare with the first.
+) -> dict[str, float]:
+    """Let each do its work in every round, print how they compare with the first, and return their median seconds.
 
     ``count`` pieces of ``what`` are done each time. A contestant may return the seconds that it counted itself. ``goals``
     says how many times as fast as a contestant the first one means to be.
@@ -33,3 +33,4 @@ def race(
         middle = statistics.median(seconds)
         print(f"| {name} | {middle:.2f} | {count / middle:.0f} | {statistics.median(ratios):.2f}× |"
               f" {ratios[0]:.2f}–{ratios[-1]:.2f} | {(goals or {}).get(name, '')} |")  # fmt: skip
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
