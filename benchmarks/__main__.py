@@ -3,7 +3,8 @@
     python -m benchmarks [--size small|medium|full] [--peers PYTHON] [--only NAME …]
 
 Ratios are paired: both sides run in turn, so a slow machine slows both. ``small`` tries everything out in minutes and
-writes nothing; ``medium`` takes half an hour, ``full`` about two hours on two cores and 10 GB of disk.
+writes nothing; ``medium`` takes half an hour, ``full`` about two hours on two cores and 20 GB of disk. With ``--only`` the
+page keeps its other parts as they are.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import io
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -25,13 +27,14 @@ import duckdb
 import pyarrow
 import trafilatura
 
-from benchmarks import extraction, ingestion, lake, memory, pages, queries, startup, wordpress
+from benchmarks import extraction, ingestion, lake, memory, pages, queries, stages, startup, wordpress
 
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 _INTRODUCTION = """# Benchmarks
 
 `make bench` measures all this on your machine and writes this page. What counts are ratios: both sides of each run in
 turn on the same machine. The programs are in `benchmarks/`; their first lines say what is compared.
+
 """
 
 
@@ -65,6 +68,7 @@ def sections(size: str, peers: str | None) -> dict[str, tuple[str, Callable[[], 
     beside = ["--peers", peers] if peers else []
     return {
         "wordpress": ("A WordPress site to a queryable lake", lambda: wordpress.main(given["wordpress"] + beside)),
+        "stages": ("Where the time goes", stages.main),
         "saved": ("Saved posts", ingestion.main),
         "pages": ("HTML pages", lambda: pages.main(given["pages"] + beside)),
         "extraction": ("Extraction alone", extraction.main),
@@ -88,8 +92,23 @@ def machine(peers: str | None) -> str:
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores of {names[0] if names else platform.machine()}"
-        f" with {memory_kb / 1e6:.0f} GB of memory: {listed}.\n"
+        f" with {memory_kb / 1e6:.0f} GB of memory: {listed}. With all cores at work each of them does {_together():.0%} of"
+        " what one does alone.\n"
     )
+
+
+def _together() -> float:
+    """Return the speed of a core while all of them work, as a share of what it does alone."""
+
+    def seconds(processes: int) -> float:
+        work = [sys.executable, "-c", "for n in range(20_000_000): n * n % 7"]
+        began = time.perf_counter()
+        for process in [subprocess.Popen(work) for _ in range(processes)]:
+            process.wait()
+        return time.perf_counter() - began
+
+    rounds = [seconds(1) / seconds(os.cpu_count() or 1) for _ in range(5)]
+    return statistics.median(rounds)
 
 
 def _lines(path: str) -> list[str]:
@@ -104,8 +123,10 @@ def main() -> None:
     parser.add_argument("--peers", help="Python of an environment with dlt and datatrove")
     parser.add_argument("--only", nargs="*", help="parts to run; the page then holds these")
     given = parser.parse_args()
-    written = [_INTRODUCTION, machine(given.peers)]
-    for name, (title, action) in sections(given.size, given.peers).items():
+    about = machine(given.peers)
+    written = _stored()
+    parts = sections(given.size, given.peers)
+    for name, (title, action) in parts.items():
         if given.only and name not in given.only:
             continue
         tee, began = _Tee(), time.monotonic()
@@ -113,9 +134,16 @@ def main() -> None:
             print(f"\n## {title}\n")
             action()
         print(f"({time.monotonic() - began:.0f} s)", file=sys.stderr)
-        written.append(_as_markdown(tee.getvalue()))
-    if given.size != "small":
-        _PAGE.write_text("\n".join(written))
+        written[title] = _as_markdown(tee.getvalue())
+        if given.size != "small":
+            order = [title for title, _ in parts.values()]
+            _PAGE.write_text(_INTRODUCTION + about + "\n" + "\n".join(written[t] for t in order if t in written))
+
+
+def _stored() -> dict[str, str]:
+    """Return the parts of the page as it stands, by title."""
+    parts = "\n".join(_lines(str(_PAGE))).split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.strip()}\n" for part in parts}
 
 
 def _as_markdown(text: str) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import Transaction
 
 from schemas.columns import Table
@@ -51,14 +52,16 @@ class Corpus:
     """Invented documents, the same ones every time."""
 
     def __init__(self, words: int) -> None:
-        self._texts = _pool(2000, words)
-        self._short = pa.array([text[:1000] for text in self._texts.to_pylist()])
+        # Two halves out of pools of different sizes: four million texts, none of them twice.
+        self._parts = [_pool(2003, words // 2), _pool(1999, words - words // 2)]
+        self._short = pa.array([text[:1000] for text in self._parts[0].to_pylist()])
 
     def documents(self, site: str, first: int, count: int) -> tuple[pa.Table, pa.Table]:
         """Return rows of ``documents`` and of ``raw``: first versions, oldest first."""
         numbers = range(first, first + count)
         shorts = self._short.take(pa.array([number % len(self._short) for number in numbers]))
-        texts = self._texts.take(pa.array([number % len(self._texts) for number in numbers]))
+        parts = [pool.take(pa.array([number % len(pool) for number in numbers])) for pool in self._parts]
+        texts = pc.binary_join_element_wise(*parts, " ")
         ids = [str(number) for number in numbers]
         published = [START + timedelta(hours=number) for number in numbers]
         payloads = [

@@ -37,6 +37,13 @@ QUESTIONS = {
     "sites by last publication": "SELECT site, max(published_at), count(*) FROM {d} GROUP BY ALL ORDER BY 2 DESC",
 }  # fmt: skip
 
+_WHY = """
+Not reached, and why: a native table keeps its rows in memory in the form the engine works with, and knows its count. The
+views read Parquet, in which every question opens the files it needs (half a millisecond each), unpacks and decodes what it
+reads; that is all but a part of the time of the questions about texts, and no view over files can be without it. On top of
+the bare files the views leave out superseded and deleted versions, for which a question about one narrow column reads the
+four columns of the key, too. Who asks a lake all day copies it once: `CREATE TABLE mine AS FROM documents`."""
+
 
 def _taken(action: Callable[[], Any]) -> float:
     began = time.perf_counter()
@@ -62,9 +69,11 @@ def main(arguments: list[str] | None = None) -> None:
         sides = {"view": "catalog.documents", "native": "native", "files": files}
         print(f"{size:,} documents of 5 KB, {EDITED} edited; medians of {RUNS}, milliseconds\n")
         print(
-            "| question | view | native table | view ÷ native | (of the runs) | Parquet files |\n|---|---|---|---|---|---|"
+            "| question | view | native table | view ÷ native | (of the runs) | Parquet files | view ÷ files |\n"
+            "|---|---|---|---|---|---|---|"
         )
-        ratios = []
+        ratios: list[float] = []
+        to_files: list[float] = []
         for name, sql in QUESTIONS.items():
             taken: dict[str, list[float]] = {side: [] for side in sides}
             for run in range(RUNS + 1):
@@ -74,9 +83,12 @@ def main(arguments: list[str] | None = None) -> None:
             middle = {side: statistics.median(seconds) * 1e3 for side, seconds in taken.items()}
             spread = sorted(a / b for a, b in zip(taken["view"], taken["native"], strict=True))
             ratios.append(middle["view"] / middle["native"])
+            to_files.append(middle["view"] / middle["files"])
             print(f"| {name} | {middle['view']:.1f} | {middle['native']:.1f} | {ratios[-1]:.2f} |"
-                  f" {spread[0]:.2f}–{spread[-1]:.2f} | {middle['files']:.1f} |", flush=True)  # fmt: skip
-        print(f"\nGeometric mean of view ÷ native: {statistics.geometric_mean(ratios):.2f}, worst {max(ratios):.2f}")
+                  f" {spread[0]:.2f}–{spread[-1]:.2f} | {middle['files']:.1f} | {to_files[-1]:.2f} |", flush=True)  # fmt: skip
+        print(f"\nGeometric mean of view ÷ native: {statistics.geometric_mean(ratios):.2f} (goal: 1.3), worst"
+              f" {max(ratios):.2f} (goal: 2); of view ÷ Parquet files: {statistics.geometric_mean(to_files):.2f}.")  # fmt: skip
+        print(_WHY)
     finally:
         shutil.rmtree(folder)
 

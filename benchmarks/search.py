@@ -61,7 +61,7 @@ class Language(Corpus):
         vocabulary = [word(rank) for rank in range(VOCABULARY)]
         weights = list(accumulate(1 / (rank + 2.7) for rank in range(VOCABULARY)))
         texts = [" ".join(dice.choices(vocabulary, cum_weights=weights, k=WORDS)) for _ in range(TEXTS)]
-        self._texts = pa.array(texts)
+        self._parts = [pa.array(texts)]
         self._short = pa.array([text[:200] for text in texts])
 
 

@@ -22,7 +22,7 @@ from schemas.dictionary import sql_type
 from schemas.errors import LakeError
 from schemas.tables import SCHEMA_VERSION, TABLES
 from warehouse import mirror, words
-from warehouse.lake import Lake, dataset
+from warehouse.lake import Lake, dataset, is_of_one_form
 from warehouse.places import CATALOG, PUBLISHED
 from warehouse.rewrite import data_files
 from warehouse.shipped import View, quoted, shipped
@@ -114,32 +114,25 @@ def _base(lake: Lake, table: Table, snapshot: DeltaTable) -> str:
     """Return the statement that makes ``lake.<table>``: exactly the files of this snapshot."""
     columns = [column for column in table.columns if column.name != table.partition]
     schema = pa.schema([column.arrow().with_nullable(True) for column in columns])
-    # A list must not be empty, and its first file fixes order and types: a file of no rows, as declared.
+    # A list must not be empty: a file of no rows stands at its end.
     empty = _write(lake, f"empty-{table.name}-{SCHEMA_VERSION}", schema.empty_table(), overwrite=False)
-    return _view(lake, table.name, [empty, *relative_files(table.name, snapshot)], schema.names)
+    files = [*(f"{table.name}/{path}" for path in data_files(snapshot)), empty]
+    return _view(lake, table.name, files, schema.names, by_name=not is_of_one_form(snapshot))
 
 
 def _indexed(lake: Lake, documents: DeltaTable) -> list[str]:
-    """Return the statements that make what ``search`` reads: words and lengths where indexed, and the files that are not.
-
-    A question names these files many times: taking the first one's columns for those of all spares opening each.
-    """
+    """Return the statements of what ``search`` reads: words and lengths where indexed, and the files that are not."""
     done, others = words.indexed(lake, documents)
     statements = []
     for place, (name, schema) in enumerate((("words", words.WORDS), ("lengths", words.LENGTHS))):
         empty = _write(lake, f"empty-{name}-{words.FORMAT}", schema.empty_table(), overwrite=False)
-        files = [empty, *(words.names(path)[place] for path in done)]
+        files = [*(words.names(path)[place] for path in done), empty]
         statements.append(_view(lake, name, files, schema.names, by_name=False))
     schema = TABLES["documents"]
     empty = f"{PUBLISHED}/empty-documents-{SCHEMA_VERSION}.parquet"
     columns = [column.name for column in schema.columns if column.name != schema.partition]
-    statements.append(_view(lake, "unindexed", [empty, *(f"documents/{path}" for path in others)], columns))
-    return statements
-
-
-def relative_files(table: str, snapshot: DeltaTable) -> list[str]:
-    """Return the snapshot's data files relative to the lake's root, in a stable order."""
-    return sorted(f"{table}/{path}" for path in data_files(snapshot))
+    files = [*(f"documents/{path}" for path in others), empty]
+    return [*statements, _view(lake, "unindexed", files, columns, by_name=not is_of_one_form(documents))]
 
 
 def _superseded(lake: Lake, documents: DeltaTable) -> str:
@@ -156,7 +149,7 @@ def _superseded(lake: Lake, documents: DeltaTable) -> str:
         schema=SUPERSEDED,
     )
     file = _write(lake, f"superseded-{documents.version()}", index, overwrite=True)
-    return _view(lake, "superseded", [file], SUPERSEDED.names)
+    return _view(lake, "superseded", [file], SUPERSEDED.names, by_name=False)
 
 
 def _write(lake: Lake, stem: str, data: pa.Table, *, overwrite: bool) -> str:
@@ -170,7 +163,13 @@ def _write(lake: Lake, stem: str, data: pa.Table, *, overwrite: bool) -> str:
     return relative
 
 
-def _view(lake: Lake, name: str, relative: list[str], columns: list[str], *, by_name: bool = True) -> str:
+def _view(lake: Lake, name: str, relative: list[str], columns: list[str], *, by_name: bool) -> str:
+    """Return the statement of a view over files. Unless ``by_name``, all are taken to have the first one's columns.
+
+    That spares opening every file before a question has begun: with 101 files, 30 of 38 ms (measured). How many rows
+    there are is guessed by the first one, too, so it should be a large one: by an empty one, the view of current
+    documents holds all texts in memory to compare them with a few superseded keys.
+    """
     # The variable is read when the view is used, so a moved or copied lake needs no rebuild.
     root = f"coalesce(getvariable('lake_root'), {quoted(str(lake.local).rstrip('/'))})"
     listed = ", ".join(f"{root} || {quoted('/' + file)}" for file in relative)

@@ -300,7 +300,13 @@ def _marked(table: DeltaTable, marks: Marks) -> list[Transaction]:
 
 def mark(lake: Lake, app_id: str, table: str = "documents") -> int | None:
     """Return a mark of a table; None when it was never set."""
-    return lake.table(table).transaction_version(app_id)
+    return marks(lake, [app_id], table)[app_id]
+
+
+def marks(lake: Lake, app_ids: Iterable[str], table: str = "documents") -> dict[str, int | None]:
+    """Return some marks of a table as they stand at one moment: opening it costs far more than to look one up."""
+    snapshot = lake.table(table)
+    return {app_id: snapshot.transaction_version(app_id) for app_id in app_ids}
 
 
 def watermark(lake: Lake, site: str, kind: str, table: str = "documents") -> datetime | None:

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 # A log entry is small; a checkpoint every 50 commits keeps opening a table cheap (measured).
 _CONFIGURATION = {"delta.checkpointInterval": "50", "delta.logRetentionDuration": "interval 30 days"}
+# Kept in the table's description, which no later release changes.
+_MADE_WITH = f" presslake schema {SCHEMA_VERSION}."
 
 
 class Lake:
@@ -141,7 +143,7 @@ class Lake:
                 schema=table.schema(),
                 mode="ignore",
                 name=table.name,
-                description=f"One row per {table.grain}. presslake schema {SCHEMA_VERSION}.",
+                description=f"One row per {table.grain}.{_MADE_WITH}",
                 partition_by=[table.partition] if table.partition else None,
                 # Statistics on long text made the log twenty times larger (measured), so narrow columns only.
                 configuration={**_CONFIGURATION, "delta.dataSkippingStatsColumns": ",".join(table.narrow)},
@@ -183,6 +185,11 @@ class Lake:
         if new:
             fields: list[Field] = Schema.from_arrow(new).fields
             stored.alter.add_columns(fields)
+
+
+def is_of_one_form(table: DeltaTable) -> bool:
+    """Tell whether every data file has all declared columns: older releases refuse to write to a table of this one."""
+    return (table.metadata().description or "").endswith(_MADE_WITH)
 
 
 def same_type(stored: pa.DataType, declared: pa.DataType) -> bool:

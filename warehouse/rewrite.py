@@ -90,10 +90,11 @@ def commit_rewrite(
 
 
 def data_files(table: DeltaTable) -> dict[str, int]:
-    """Return path → bytes of a snapshot's data files, relative to the table."""
+    """Return path → bytes of a snapshot's data files, relative to the table, the largest first."""
     added = pa.table(table.get_add_actions())
     paths = (unquote(path) for path in added.column("path").to_pylist())
-    return dict(zip(paths, added.column("size_bytes").to_pylist(), strict=True))
+    sizes = zip(paths, added.column("size_bytes").to_pylist(), strict=True)
+    return dict(sorted(sizes, key=lambda file: (-file[1], file[0])))
 
 
 def removal(path: str, bucket: str | None, declared: Table, *, data_change: bool) -> RemoveAction:

@@ -144,13 +144,13 @@ def index(lake: Lake) -> int:
 
 
 def indexed(lake: Lake, documents: DeltaTable) -> tuple[list[str], list[str]]:
-    """Return the data files of a snapshot whose words are indexed, and the others, in a stable order."""
-    paths = sorted(data_files(documents))
+    """Return the data files of a snapshot whose words are indexed, and the others, each the largest first."""
+    paths = list(data_files(documents))
     if lake.is_remote:
         # Another machine may have made what this one lacks.
         mirror.fetch_published(lake, {name for path in paths for name in names(path)})
     done = [path for path in paths if _is_indexed(lake, path)]
-    return done, sorted(set(paths) - set(done))
+    return done, [path for path in paths if path not in set(done)]
 
 
 def names(path: str) -> tuple[str, str]:

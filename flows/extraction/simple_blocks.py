@@ -17,7 +17,7 @@ from flows.extraction.blocks import list_block, write_heading
 from flows.extraction.boilerplate import is_boilerplate_class, is_boilerplate_id, words
 from flows.extraction.escaping import code_span, escape_text
 from flows.extraction.inline import BACKLINKS, linked_up, marked_up
-from flows.extraction.walker import Block, Walker, collapsed, finished
+from flows.extraction.walker import Block, Walker, collapsed, finished, is_tidy
 
 # A quoted `>` never matters: where it stands, the pattern fails and the parser takes over.
 # (Ends are looked for as plain strings: a lazy pattern takes as long as everything else together.)
@@ -164,7 +164,7 @@ def _inline(walker: Walker, inner: str) -> _Run:
     """
     if "[" in inner:  # a shortcode, perhaps
         raise _NotSimpleError
-    tidy = "  " not in inner and inner.isprintable()
+    tidy = is_tidy(inner)
     if "<" not in inner:
         text = _text(inner, tidy, True)
         return finished(text, escape_text(text)), []

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
 
@@ -242,9 +242,16 @@ class Walker:
         self.links.append({"url": url, "text": text, "rel": rel or None, "is_internal": internal})
 
 
+def is_tidy(text: str) -> bool:
+    """Tell whether single spaces are all the white space there is; six plain looks cost less than one search."""
+    return not (
+        "  " in text or "\n" in text or "\t" in text or "\xa0" in text or "\r" in text or "\f" in text
+    )  # fmt: skip
+
+
 def collapsed(text: str) -> str:
     """Write every run of white space as one space; between ideographs a line break is none at all."""
-    if text.isprintable() and "  " not in text:  # most text is that tidy, and one look costs less than a search
+    if is_tidy(text):
         return text
     if "\n" in text and not text.isascii():
         text = _CJK_BREAK.sub("", text)
@@ -292,7 +299,10 @@ def host_of(url: str) -> str | None:
     if url[:4].lower() != "http" and url[:2] != "//":
         return None
     parts = url.split("/", 3)
-    if len(parts) < 3:
-        return None
-    host = parts[2].rpartition("@")[2].partition("?")[0].partition("#")[0].lower()
+    return _host(parts[2]) if len(parts) > 2 else None
+
+
+@lru_cache(4096)
+def _host(authority: str) -> str | None:
+    host = authority.rpartition("@")[2].partition("?")[0].partition("#")[0].lower()
     return host.removeprefix("www.") or None

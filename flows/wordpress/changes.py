@@ -97,7 +97,8 @@ class Changes:
 
     def _cursor(self, stream: Stream, again: bool) -> tuple[datetime, tuple[int, int]]:
         """Return when the unfinished full scan began and where it stands; now and the beginning if there is none."""
-        offset, id_, started = (self.intake.mark(stream, cursor_id(self.intake.site, stream.kind, p)) for p in _PARTS)
+        parts = [cursor_id(self.intake.site, stream.kind, part) for part in _PARTS]
+        offset, id_, started = self.intake.marks(stream, parts).values()
         if not started or again:
             return datetime.now(UTC), (0, 0)
         return from_micros(started), (offset or 0, id_ or 0)
@@ -148,7 +149,7 @@ class Changes:
         """Raise the watermark to what is known to be complete, and forget the cursor of a full scan."""
         site, kind = self.intake.site, stream.kind
         cursor = [cursor_id(site, kind, part) for part in _PARTS]
-        marks = {id_: 0 for id_ in cursor if self.intake.mark(stream, id_)} | dict(more or {})
+        marks = {id_: 0 for id_, stored in self.intake.marks(stream, cursor).items() if stored} | dict(more or {})
         if self.intake.zone_setting is not None:
             marks[zone_id(site, kind)] = short_digest(self.intake.zone_setting)
         known = watermark(self.intake.lake, site, kind, stream.table)

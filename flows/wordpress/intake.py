@@ -20,7 +20,7 @@ from schemas.errors import SourceError
 from schemas.keys import cursor_id, micros, sha256_hex
 from schemas.records import RawRecord, Rejection
 from schemas.tables import TABLES
-from warehouse.commit import mark
+from warehouse.commit import mark, marks
 from warehouse.heads import public
 from warehouse.ledger import StreamRun
 
@@ -83,9 +83,14 @@ class Intake:
         """Return a mark of the table that holds a stream."""
         return mark(self.lake, id_, stream.table)
 
+    def marks(self, stream: Stream, ids: Iterable[str]) -> dict[str, int | None]:
+        """Return some marks of the table that holds a stream, read at one moment."""
+        return marks(self.lake, ids, stream.table)
+
     def note(self, stream: Stream, run: StreamRun, marks: Mapping[str, int]) -> None:
         """Set the marks that differ from what is stored, in a commit of their own."""
-        due = {id_: value for id_, value in marks.items() if self.mark(stream, id_) != value}
+        stored = self.marks(stream, marks)
+        due = {id_: value for id_, value in marks.items() if stored[id_] != value}
         if due:
             self.pipeline.process(Batch(marks=due, marked=stream.table, stream=run))
 
