@@ -6,13 +6,16 @@ import re
 import subprocess
 import sys
 import time
+from urllib.parse import urljoin
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import html as lxml_html
 from markdown_it import MarkdownIt
 
 from flows.extraction.autop import add_paragraphs
-from flows.extraction.fragments import Extracted, extract_fragment, plain_inline
+from flows.extraction.fragments import Extracted, extract_fragment, plain_inline, walker_for
 
 RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -358,3 +361,13 @@ def test_import_is_quick_and_light() -> None:
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
     heavy = {"trafilatura", "py3langid", "resiliparse", "prefect", "html_to_markdown", "numpy", "pyarrow"}
     assert heavy.isdisjoint(loaded)
+
+
+@given(
+    st.sampled_from(
+        ["https://example.org/a/b?c#d", "http://u@Example.org:80", "//host/x", "folder/page.html", "mailto:a@b"]
+    ),
+    st.text("/ab.%~é?#:;, ").map("/".__add__),
+)
+def test_addresses_are_resolved_as_the_standard_library_does(base: str, url: str) -> None:
+    assert walker_for(base).absolute(url) == urljoin(base, url)

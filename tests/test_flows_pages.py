@@ -1,15 +1,22 @@
 """Whole pages: the article and nothing around it, and what the page says about itself."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml.etree import tostring
 from lxml.html import document_fromstring
+from recorded import BASE_URL, Case, cases
+from trafilatura.metadata import extract_metadata
 
 from flows.extraction.fragments import Extracted
+from flows.extraction.letters import letters
 from flows.extraction.page_alignment import chosen_content
 from flows.extraction.page_blocks import read_page
 from flows.extraction.page_choice import Kind, choose
+from flows.extraction.page_guesses import Guesses
 from flows.extraction.page_metadata import parse_date
 from flows.extraction.page_regions import region_text
 from flows.extraction.pages import decode_html, extract_page
@@ -227,6 +234,24 @@ def test_what_the_page_says_about_itself() -> None:
     assert found.excerpt == "A short's story"
     assert found.image_url == "https://gazette.example/lead.jpg"
     assert found.language == "en-US"
+
+
+_SAYING_LESS = ("h1", "title", "canonical", "og:", "author", "ld+json", "twitter:", "itemprop", "class=")
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if case.meta["kind"] == "page"], ids=lambda case: case.name)
+@pytest.mark.parametrize("unsaid", ["", *_SAYING_LESS])
+def test_guesses_are_those_that_trafilatura_makes_together(case: Case, unsaid: str) -> None:
+    tree = document_fromstring(case.source.replace(unsaid, "x-") if unsaid else case.source)
+    expected = extract_metadata(tree, default_url=BASE_URL, extensive=False)
+    guesses = Guesses(tree, BASE_URL)
+    found = guesses.title(), guesses.author(), guesses.site_name()
+    assert found == (expected.title or "", expected.author or "", expected.sitename or "")
+
+
+@given(st.text())
+def test_letters_are_what_no_pattern_of_signs_matches(text: str) -> None:
+    assert letters(text) == re.sub(r"[\W_]+", "", text.casefold())
 
 
 @pytest.mark.parametrize(

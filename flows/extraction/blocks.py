@@ -181,11 +181,11 @@ def list_block(items: list[tuple[int, list[Block]]], ordered: bool, previous: st
         expected = number + 1
         sign = f"{max(0, number)}{kind[2:] or '.'} " if ordered else (kind[2:] or "-") + " "
         indent = " " * len(sign)
-        body = ("\n" if tight else "\n\n").join(block.markdown for block in blocks)
+        body = ("\n" if tight else "\n\n").join([block.markdown for block in blocks])
         marked.append(sign + body.replace("\n", "\n" + indent).replace("\n" + indent + "\n", "\n\n"))
         written = [block for block in blocks if block.text]
         if written:
-            text = "\n".join(block.text for block in written)
+            text = "\n".join([block.text for block in written])
             nested = written[0].kind[:2] in ("ul", "ol")
             lead = "  " if nested else (f"{number}. " if ordered else "- ")
             texts.append(lead + text.replace("\n", "\n  "))

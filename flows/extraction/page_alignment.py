@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple
 
 from flows.extraction.escaping import escape_line_starts, escape_text
 from flows.extraction.fragments import Extracted
+from flows.extraction.letters import letters
 from flows.extraction.page_blocks import Ledger
 from flows.extraction.walker import Block, joined_markdown, joined_text
 
-_NOT_WORDS: Final = re.compile(r"[\W_]+")
-_LIST_SIGN: Final = re.compile(r"^\s*(?:[-*•]|\d{1,9}[.)])\s+")
+_LIST_SIGN: Final = re.compile(r"\s*(?:[-*•]|\d{1,9}[.)])\s+")
 _NEXT_ITEM: Final = re.compile(r"\n(?=\S)")
 _CHOSEN: Final = 0.9  # share of a block's letters that must have been chosen, in lines
 _FOUND: Final = 0.8  # share of a line's letters that must be found, in blocks
@@ -47,13 +49,14 @@ class _Line(NamedTuple):
 
 def chosen_content(ledger: Ledger, text: str) -> Extracted:
     """Rebuild what an extractor chose; its text has a block a line."""
+    key_of = cache(_key)  # nearly every chosen line is a line of the page, to the letter
     pieces = [
         _Piece(number, part, key)
         for number, block in enumerate(ledger)
         for part in _parts(block)
-        if (key := _letters(part.text))
+        if (key := _letters(part.text, key_of))
     ]
-    lines = [_Line(line, key) for line in text.split("\n") if (key := _key(line))]
+    lines = [_Line(line, key) for line in text.split("\n") if (key := key_of(line))]
     alignment = _Alignment(pieces, lines)
     alignment.run()
     kept: dict[int, list[Block]] = defaultdict(list)
@@ -89,11 +92,12 @@ def _content(ledger: Ledger, kept: dict[int, list[Block]], added: dict[int, list
 
 
 def _key(line: str) -> str:
-    return _NOT_WORDS.sub("", _LIST_SIGN.sub("", line).casefold())
+    sign = _LIST_SIGN.match(line)
+    return letters(line[sign.end() :] if sign else line)
 
 
-def _letters(text: str) -> str:
-    return "".join(map(_key, text.split("\n"))) if "\n" in text else _key(text)
+def _letters(text: str, key_of: Callable[[str], str] = _key) -> str:
+    return "".join(map(key_of, text.split("\n"))) if "\n" in text else key_of(text)
 
 
 def _parts(block: Block) -> list[Block]:

@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, SupportsIndex
+from typing import SupportsIndex
 
-from flows.extraction.blocks import BLOCK_RULES
-from flows.extraction.inline import INLINE_RULES
-from flows.extraction.tables import table
+from flows.extraction.fragments import walker_for
 from flows.extraction.walker import Block, Element, Walker
-
-_RULES: Final = {**BLOCK_RULES, **INLINE_RULES, "table": table}
-
-
-class PageWalker(Walker):
-    """A walker that knows the element it is in."""
-
-    def __init__(self, base_url: str | None) -> None:
-        super().__init__(_RULES, base_url)
-        self.path: list[Element] = []
-
-    def flow(self, element: Element) -> None:
-        """Walk an element's content, remembering where."""
-        self.path.append(element)
-        super().flow(element)
-        self.path.pop()
 
 
 class Ledger(list[Block]):
@@ -35,7 +17,7 @@ class Ledger(list[Block]):
         ends: How many links, images and headings stood recorded when each block was added.
     """
 
-    def __init__(self, walker: PageWalker) -> None:
+    def __init__(self, walker: Walker) -> None:
         super().__init__()
         self.walker = walker
         self.homes: list[Element] = []
@@ -67,14 +49,14 @@ class Ledger(list[Block]):
     def records(self, index: int) -> tuple[list[dict[str, object]], ...]:
         """The links, images and headings of one block."""
         walker = self.walker
-        before = self.ends[index - 1] if index else (0, 0, 0)
-        sources = (walker.links, walker.images, walker.headings)
-        return tuple(source[start:end] for source, start, end in zip(sources, before, self.ends[index], strict=True))
+        links, images, headings = self.ends[index - 1] if index else (0, 0, 0)
+        end = self.ends[index]
+        return walker.links[links : end[0]], walker.images[images : end[1]], walker.headings[headings : end[2]]
 
 
 def read_page(root: Element, base_url: str | None) -> Ledger:
     """Read a parsed page into blocks; the tree is not changed."""
-    walker = PageWalker(base_url)
+    walker = walker_for(base_url)
     ledger = Ledger(walker)
     walker.blocks = ledger
     walker.flow(root)

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any, Final
 
-_NOT_WORDS: Final = re.compile(r"[\W_]+")
+from flows.extraction.letters import letters
+from flows.extraction.remembered_paths import remember
+
 _WORD: Final = re.compile(r"\w+")
 _SHORT: Final = 250  # characters under which trafilatura found hardly anything
 _AGREEMENT: Final = (0.4, 1.2)  # resiliparse's length over trafilatura's
@@ -33,6 +35,11 @@ _HEAD: Final = 0.05
 _TAIL: Final = 0.3
 _FEW: Final = 3  # words that may go from either end of however short a text: a menu of two entries
 _TITLE_LINES: Final = 3
+# The searches of trafilatura that every page goes through.
+REMEMBERED: Final = (
+    "RAW_TREE_PRUNE_XPATH", "REMOVE_COMMENTS_AND_LISTS_XPATH", "OVERALL_DISCARD_XPATH", "DISCARD_IMAGE_ELEMENTS",
+    "TEASER_DISCARD_XPATH",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,38 +93,64 @@ def _is_better(second: str, text: str, kind: Kind, region: int) -> bool:
 
 
 def _without_title(text: str, titles: list[str]) -> str:
-    keys = {_NOT_WORDS.sub("", title.casefold()) for title in titles} - {""}
+    keys = set(map(letters, titles)) - {""}
     lines = text.split("\n")
     for number, line in enumerate(lines[:_TITLE_LINES]):
-        if _NOT_WORDS.sub("", line.casefold()) in keys:
+        if letters(line) in keys:
             return "\n".join(lines[:number] + lines[number + 1 :])
     return text
 
 
 def _trimmed(text: str, region: str, head: float) -> str:
     """Leave out the first and the last lines that the region does not hold, unless they are too many."""
-    known = _WORD.findall(region.lower())
-    grams = set(zip(*(known[start:] for start in range(_GRAM)), strict=False))
-    whole = {" ".join(_WORD.findall(line)) for line in region.lower().split("\n")}
-
-    def is_known(words: list[str]) -> bool:
-        if len(words) < _GRAM:
-            return bool(words) and " ".join(words) in whole
-        runs = list(zip(*(words[start:] for start in range(_GRAM)), strict=False))
-        return sum(run in grams for run in runs) >= _SUPPORTED * len(runs)
-
-    lines = text.split("\n")
-    counted = [_WORD.findall(line.lower()) for line in lines]
-    total = sum(map(len, counted))
-    held = [number for number, words in enumerate(counted) if is_known(words)]
-    if not held or sum(len(counted[number]) for number in held) < _RELIABLE * total:
+    lines, known = text.split("\n"), _Known(region)
+    if known.holds(lines[0]) and known.holds(lines[-1]):  # most pages: then nothing can go
+        return text
+    counted = [len(_words(line)) for line in lines]
+    total = sum(counted)
+    held = [number for number, line in enumerate(lines) if known.holds(line)]
+    if not held or sum(counted[number] for number in held) < _RELIABLE * total:
         return text
     start, end = held[0], held[-1] + 1
-    if sum(map(len, counted[:start])) > max(_FEW, head * total):
+    if sum(counted[:start]) > max(_FEW, head * total):
         start = 0
-    if sum(map(len, counted[end:])) > max(_FEW, _TAIL * total):
+    if sum(counted[end:]) > max(_FEW, _TAIL * total):
         end = len(lines)
     return "\n".join(lines[start:end])
+
+
+class _Known:
+    """What stands in a region of prose: its lines, and, only if they are asked for, its words in runs."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines = set(text.split("\n"))
+
+    def holds(self, line: str) -> bool:
+        """Tell whether a line stands there, to the letter or in most of its runs of words; one of no words never does."""
+        if line in self._lines:
+            return _WORD.search(line) is not None
+        words = _words(line)
+        if len(words) < _GRAM:
+            return bool(words) and " ".join(words) in self._short
+        runs = _grams(words)
+        return sum(map(self._runs.__contains__, runs)) >= _SUPPORTED * len(runs)
+
+    @cached_property
+    def _short(self) -> set[str]:
+        return {" ".join(words) for words in map(_words, self._lines) if len(words) < _GRAM}
+
+    @cached_property
+    def _runs(self) -> set[tuple[str, ...]]:
+        return set(_grams(_words(self._text)))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _grams(words: list[str]) -> list[tuple[str, ...]]:
+    return list(zip(*(words[start:] for start in range(_GRAM)), strict=False))
 
 
 @cache
@@ -133,11 +166,18 @@ def _options(fast: bool) -> Any:
     return Extractor(output_format="txt", comments=False, fast=fast)
 
 
-def _trafilatura(tree: Any, *, fast: bool) -> str:
-    from trafilatura import extract
+@cache
+def _extract() -> Any:
+    from trafilatura import extract, xpaths
 
+    for name in REMEMBERED:
+        remember(getattr(xpaths, name, []))
+    return extract
+
+
+def _trafilatura(tree: Any, *, fast: bool) -> str:
     try:
-        return extract(tree, options=_options(fast)) or ""
+        return _extract()(tree, options=_options(fast)) or ""
     except Exception:  # one page must not end a run, whatever its markup does to a library
         return ""
 

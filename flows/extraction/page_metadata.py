@@ -11,6 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urljoin
 
+from lxml import etree
+
 from flows.extraction.boilerplate import words
 from flows.extraction.fragments import plain_inline
 from flows.extraction.page_choice import Kind
@@ -38,6 +40,7 @@ _ARTICLES: Final = words(
     "article Article NewsArticle BlogPosting ReportageNewsArticle AnalysisNewsArticle OpinionNewsArticle Report "
     "ScholarlyArticle TechArticle Review"
 )
+_ITEM_TYPES: Final = etree.XPath("//@itemtype")
 _MOST_NODES: Final = 2000
 
 
@@ -108,7 +111,7 @@ def kind_of(tree: Element) -> Kind:
     for script in tree.iter("script"):
         if "ld+json" in (script.get("type") or "").lower() and script.text:
             types.update(name for found in _TYPES.findall(script.text) for name in _NAMES.findall(found))
-    types.update(address.rpartition("/")[2] for address in tree.xpath("//@itemtype"))
+    types.update(address.rpartition("/")[2] for address in _ITEM_TYPES(tree))
     return Kind(article=not types.isdisjoint(_ARTICLES), product="Product" in types)
 
 

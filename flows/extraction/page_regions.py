@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from flows.extraction.boilerplate import words
@@ -81,8 +82,12 @@ def _is_unlikely(element: Element) -> bool:
     tag = element.tag
     if tag in _ASIDE:
         return True
-    names = f"{element.get('class') or ''} {element.get('id') or ''}"
-    return tag not in _NEVER_UNLIKELY and bool(_UNLIKELY.search(names)) and not _LIKELY.search(names)
+    return tag not in _NEVER_UNLIKELY and _is_unlikely_name(f"{element.get('class') or ''} {element.get('id') or ''}")
+
+
+@lru_cache(maxsize=8192)
+def _is_unlikely_name(names: str) -> bool:
+    return bool(_UNLIKELY.search(names)) and not _LIKELY.search(names)
 
 
 def _region(measured: list[_Measured]) -> list[Block]:

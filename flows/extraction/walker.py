@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
 
@@ -37,6 +37,8 @@ _SPACES: Final = re.compile(r"[\t\n\r\f\xa0][ \t\n\r\f\xa0]*| [ \t\n\r\f\xa0]+")
 _BLANKS: Final = re.compile(r"[ \t\r\f\xa0]+")
 _LINE_ENDS: Final = re.compile(r" ?\n ?")
 _CJK_BREAK: Final = re.compile(r"(?<=[\u2e80-\u9fff\uff00-\uffef])[ \t\r]*\n\s*(?=[\u2e80-\u9fff\uff00-\uffef])")
+
+_PLAIN_PATH: Final = re.compile(r"/(?!/)[\w%~+=&,@./-]*")
 
 
 class Block(NamedTuple):
@@ -67,7 +69,7 @@ class Walker:
         self.text: list[str] = []
         self.markdown: list[str] = []
         self.spaced = True  # the open run is empty or ends in white space
-        self._depth = 0
+        self.path: list[Element] = []  # the elements that are open, the innermost last
         self.marks: dict[str, int] = {}  # emphasis that is open, so `<b><strong>` is marked once
         self.inline = 0  # inside emphasis or a link, whose content is one run
         self.verbatim = 0  # inside <pre>
@@ -98,17 +100,18 @@ class Walker:
 
     def flow(self, element: Element) -> None:
         """Walk an element's content into the open run and the list of blocks."""
-        if self._depth >= MAX_DEPTH:
+        path = self.path
+        path.append(element)
+        if len(path) > MAX_DEPTH:
             self._flow_deep(element)
-            return
-        self._depth += 1
-        if element.text:
-            self.add(element.text)
-        for child in element:
-            self.visit(child)
-            if child.tail:
-                self.add(child.tail)
-        self._depth -= 1
+        else:
+            if element.text:
+                self.add(element.text)
+            for child in element:
+                self.visit(child)
+                if child.tail:
+                    self.add(child.tail)
+        path.pop()
 
     def visit(self, child: Element) -> None:
         """Handle one child element: leave it out, hand it to its own rule, or flow through it."""
@@ -222,9 +225,15 @@ class Walker:
         if self._base is None or url[:8].lower() == "https://" or url[:7].lower() == "http://":
             return url
         try:
+            if _PLAIN_PATH.fullmatch(url) and "/." not in url:  # most of a menu; urljoin takes everything to pieces
+                return self._root + url
             return urljoin(self._base, url)
         except ValueError:
             return url
+
+    @cached_property
+    def _root(self) -> str:
+        return urljoin(self._base or "", "/")[:-1]
 
     def record_link(self, url: str, text: str, rel: str | None) -> None:
         """Add an entry to `links`; one without a host (`mailto:`) is internal only if it is relative."""
