@@ -9,11 +9,13 @@ import io
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape, unescape
 from typing import Any
 from urllib.parse import unquote
+from xml.parsers.expat import ExpatError
 
 from lxml import etree
 from lxml import html as lxml_html
@@ -28,7 +30,7 @@ _TELLING = {"META-INF/container.xml": EPUB, "word/document.xml": DOCX}
 _OFFICE = ("[Content_Types].xml", "mimetype")
 _TEXT_PARTS = (".xml", ".rels", ".opf", ".xhtml", ".html", ".htm", ".ncx")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
-_BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, ExpatError)
 
 
 @dataclass(frozen=True, slots=True)
