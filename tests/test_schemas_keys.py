@@ -238,6 +238,7 @@ def test_sources_rank_by_what_they_can_tell() -> None:
 def test_spellings_of_an_address_are_one() -> None:
     assert bare_address("HTTPS://Example.com/a%20b/#x#y") == bare_address("http://example.com/A b") == "example.com/a b"
     assert bare_address("example.com/?p=1#a://b") == "example.com/?p=1"
+    assert bare_address("http://a.example/?u=http://b.example") == "a.example/?u=http://b.example"
 
 
 def test_a_short_digest_is_the_same_for_ever() -> None:

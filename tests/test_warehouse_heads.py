@@ -11,7 +11,7 @@ from schemas.records import RawRecord
 from schemas.rules import validate
 from schemas.tables import TABLES
 from warehouse.commit import commit_documents, commit_entities, land_raw
-from warehouse.heads import etags, known_urls, members, public, stated_counts
+from warehouse.heads import current_documents, etags, known_urls, members, newest_fetches, public, stated_counts
 from warehouse.lake import Lake
 
 SITE = "example.org"
@@ -79,3 +79,20 @@ def test_the_newest_etag_of_an_address_counts(lake: Lake) -> None:
     ], "r")  # fmt: skip
     assert etags(lake.table("raw"), SITE, "sitemap") == {"https://example.org/a": '"new"'}
     assert etags(lake.table("raw"), SITE, "feed") == {"https://example.org/c": '"c"'}
+
+
+def test_the_newest_of_each_key_asked_for_is_told(lake: Lake) -> None:
+    def record(number: int, id_: str) -> RawRecord:
+        return RawRecord(
+            site=SITE, kind="page", id=id_, payload=b"%d" % number, source="file", content_type="text/html",
+            fetched_at=DAY + timedelta(hours=number),
+        )  # fmt: skip
+
+    land_raw(lake, [record(2, "a"), record(1, "a"), record(3, "b")], "r")
+    keys = [(SITE, "page", "a"), (SITE, "page", "gone"), ("other.example", "page", "b")]
+    assert newest_fetches(lake.table("raw"), keys) == {keys[0]: DAY + timedelta(hours=2)}
+    commit_documents(lake, table(row(1), row(2)))
+    commit_documents(lake, table(row(1, "Other text.", valid_from=datetime.now(UTC) + timedelta(days=1))))
+    found = current_documents(lake.table("documents"), [(SITE, "post", "1"), (SITE, "post", "3")]).to_pylist()
+    assert [(each["id"], each["document_version"], each["text"]) for each in found] == [("1", 2, "Other text.")]
+    assert current_documents(lake.table("documents"), []).num_rows == 0
