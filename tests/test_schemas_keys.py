@@ -244,3 +244,7 @@ def test_spellings_of_an_address_are_one() -> None:
 def test_a_short_digest_is_the_same_for_ever() -> None:
     # Marks of it lie in lakes.
     assert short_digest({"b": 1, "a": [None]}) == 0x1BF05C0D625A and short_digest(1) < 1 << 63
+
+
+def test_two_spaces_in_a_row_read_as_one() -> None:
+    assert content_sha256("The  tide", " is\nout") == content_sha256("The tide", "is  out ")
