@@ -73,7 +73,8 @@ sbom: $(READY) ## Write presslake.cdx.json: what a release brings with it (Cyclo
 	@$(BIN)/python docs/supply.py sbom > presslake.cdx.json && echo presslake.cdx.json
 
 audit: $(READY) ## Ask the advisory databases about every locked package (needs the network)
-	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip -r $(LOCK)
+	@$(BIN)/uv tool run pip-audit --strict --progress-spinner off --require-hashes --disable-pip -r $(LOCK) || { \
+	  echo "presslake: not every locked package is known to be free of advisories; the line above says which, or that the database was out of reach." >&2; exit 1; }
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(PEERS) $(DEMO_LAKE) presslake.cdx.json build dist site .mypy_cache .ruff_cache

@@ -112,6 +112,21 @@ def test_numbers_of_thousands_of_digits_are_kept_as_they_stand(breakable: Breaka
     assert decode(b'{"n": ' + b"9" * 5000 + b"}") and slices(b"[" + b"9" * 5000 + b"]").records
 
 
+@pytest.mark.parametrize(("post", "of"), [(1, 12), (7, 12), (12, 12), (1, 1)])
+def test_a_record_nested_without_end_costs_only_itself(
+    breakable: BreakableServer, settings: Settings, post: int, of: int
+) -> None:
+    breakable.site().fill(posts=of)
+    deep = b'"slug": "post-%d", "nested": ' % post + b"[" * 50_000 + b'{"a": "]"}' + b"]" * 50_000
+    breakable.faults.append(changed(lambda body: body.replace(b'"slug": "post-%d"' % post, deep)))
+    outcome = ingested(settings, breakable.url, kinds=("posts",))
+    assert posts(settings) == set(range(1, of + 1)) - {post}
+    (rejected,) = query(settings.lake, "SELECT id, reason, octet_length(payload) AS size FROM quarantine")
+    assert (rejected["id"], rejected["reason"]) == (str(post), "nested_too_deep") and rejected["size"] > 100_000
+    assert stream(outcome, "posts")["completeness"] == "partial"
+    assert len(breakable.routes("/posts")) <= 8, [asked.params for asked in breakable.routes("/posts")]
+
+
 def test_types_that_lead_elsewhere_stay_below_the_api(breakable: BreakableServer, settings: Settings) -> None:
     site: Site = breakable.site().fill(posts=3)
     odd = {

@@ -7,14 +7,18 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from breakable_faults import on, relisted
+from breakable_faults import delayed, on, relisted
 from breakable_server import Asked, BreakableServer, Reply, as_json
 from lakes import ingested
+from processes import family, processes
+from test_flows_up import Up
 
 from flows.settings import Settings
 from flows.sources import load
@@ -24,6 +28,7 @@ from schemas.sources import Source, shown
 
 ROOT = Path(__file__).resolve().parents[1]
 USER, PASSWORD, TOKEN = "canary-clerk", "CANA ry+w/ 0rd9 8765", "c4n4ry-t0ken-42"
+HOOK = "hook-c4n4ry-19"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 HIDDEN = (PASSWORD, PASSWORD.replace(" ", ""), BASIC, BASIC.rstrip("="), TOKEN, "proxy-c4n4ry", "netrc-c4n4ry")
 
@@ -149,3 +154,70 @@ def test_nothing_is_changed_where_nothing_is_secret(settings: Settings, monkeypa
     body = os.urandom(1000)
     assert Secrets(None, "https://a.example/").masked_bytes(body) is body
     assert replace(settings).credentials is None
+
+
+def watched(process: subprocess.Popen[str], until: Callable[[], Any]) -> set[str]:
+    """Return the command lines of a process and all that it started, until something is so or it ends."""
+    seen: set[str] = set()
+    limit = time.monotonic() + 150
+    while process.poll() is None and not until() and time.monotonic() < limit:
+        mine = set(family(process.pid))
+        seen |= {line for pid, line in processes() if pid in mine}
+        time.sleep(0.02)
+    return seen
+
+
+@pytest.fixture
+def secretive(breakable: BreakableServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose sources and alerts have tokens, and an environment with a login."""
+    breakable.site().fill(posts=40)
+    known = as_json({"id": 1, "slug": "clerk", "roles": ["editor"]})
+    breakable.faults += [on("users/me", lambda reply: known), on("posts", delayed(0.3))]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "presslake.toml").write_text(
+        f'[settings]\nlake = "L"\nalert_url = "{breakable.url}/hook?token={HOOK}"\nper_page = 10\nworkers = 2\n'
+        f'\n[sources]\n"{breakable.url}/?key={TOKEN}" = {{}}\n'
+    )
+    monkeypatch.setenv("PRESSLAKE_USER", USER)
+    monkeypatch.setenv("PRESSLAKE_APP_PASSWORD", PASSWORD)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "in"
+
+
+def unsaid(text: str) -> None:
+    for canary in (*HIDDEN, HOOK):
+        assert canary not in text, canary
+
+
+@pytest.mark.timeout(240)
+def test_no_command_line_holds_a_secret(breakable: BreakableServer, secretive: Path) -> None:
+    command = [sys.executable, "-m", "flows.cli", "sync"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=secretive, env=environment, text=True, stderr=subprocess.PIPE) as process:
+        lines = watched(process, lambda: False)
+        assert process.wait() == 0, lines
+    assert any("sync" in line for line in lines) and len(lines) > 1, lines  # its workers, too
+    assert any(BASIC in asked.headers.get("Authorization", "") for asked in breakable.asked)
+    unsaid(" ".join(lines))
+
+
+@pytest.mark.timeout(400)
+def test_prefect_is_told_no_secret(breakable: BreakableServer, secretive: Path) -> None:
+    up = Up(secretive)
+    up.start()
+    try:
+        run = up.trigger("sync", {}).json()["id"]
+        ends = ("COMPLETED", "FAILED", "CRASHED")
+        lines = watched(up.process, lambda: up.state(run) in ends)
+        assert up.state(run) == "COMPLETED", up.texts(run)
+        told = [up.post(f"{what}/filter", {}).text for what in
+                ("flow_runs", "deployments", "block_documents", "artifacts", "logs", "task_runs")]  # fmt: skip
+    finally:
+        up.end()
+    assert any(BASIC in asked.headers.get("Authorization", "") for asked in breakable.asked)
+    assert len(lines) >= 3  # server, worker, the run
+    unsaid(" ".join(lines))
+    unsaid(" ".join(told))
+    for path in secretive.rglob("*"):
+        if path.is_file() and path.name != "presslake.toml":
+            unsaid(path.read_bytes().decode("latin-1"))

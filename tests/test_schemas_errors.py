@@ -74,3 +74,12 @@ def test_the_tree_in_the_documentation_is_the_tree() -> None:
         assert (len(indent) - len(indent.lstrip())) // 2 == depth + 1 or (
             len(indent) - len(indent.lstrip())
         ) // 2 == depth + 2
+
+
+def test_who_refuses_is_no_wordpress_unless_it_is_said() -> None:
+    assert BlockedSourceError("Refused.").is_wordpress is False
+
+
+@pytest.mark.parametrize("error", MADE, ids=lambda error: type(error).__name__)
+def test_an_error_s_arguments_cross_a_process_boundary(error: PresslakeError) -> None:
+    assert pickle.loads(pickle.dumps(error)).args == error.args

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 
 from schemas.columns import Row
 from schemas.keys import (
+    bare_address,
     canonical_site,
     content_sha256,
     document_state,
     entity_state,
+    fidelity,
     from_micros,
     micros,
+    renews,
     sha256_hex,
+    short_digest,
     site_bucket,
     site_host,
     supersedes,
@@ -217,3 +221,30 @@ def test_moments_survive_as_microseconds(moment: datetime) -> None:
 
 def test_a_payloads_hash_is_sha_256() -> None:
     assert sha256_hex(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_a_row_made_again_replaces_only_what_was_made_of_the_same_record() -> None:
+    head: Row = {"_raw_sha256": "r", "_state_sha256": "s", "deleted_at": None}
+    assert renews({"_raw_sha256": "r", "_state_sha256": "t"}, head)
+    assert not renews({"_raw_sha256": "r", "_state_sha256": "s"}, head)
+    assert not renews({"_raw_sha256": "q", "_state_sha256": "t"}, head)
+    assert not renews({"_raw_sha256": "r", "_state_sha256": "t"}, head | {"deleted_at": datetime.now(UTC)})
+
+
+def test_sources_rank_by_what_they_can_tell() -> None:
+    assert fidelity("rest") > fidelity("file") > fidelity("wxr") > fidelity("feed") == fidelity("sitemap")
+
+
+def test_spellings_of_an_address_are_one() -> None:
+    assert bare_address("HTTPS://Example.com/a%20b/#x#y") == bare_address("http://example.com/A b") == "example.com/a b"
+    assert bare_address("example.com/?p=1#a://b") == "example.com/?p=1"
+    assert bare_address("http://a.example/?u=http://b.example") == "a.example/?u=http://b.example"
+
+
+def test_a_short_digest_is_the_same_for_ever() -> None:
+    # Marks of it lie in lakes.
+    assert short_digest({"b": 1, "a": [None]}) == 0x1BF05C0D625A and short_digest(1) < 1 << 63
+
+
+def test_two_spaces_in_a_row_read_as_one() -> None:
+    assert content_sha256("The  tide", " is\nout") == content_sha256("The tide", "is  out ")

@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -75,3 +76,9 @@ def test_counts_hold_every_record(new: int, changed: int, unchanged: int, reject
     for wrong in (total - 1, total + 1):
         with pytest.raises(AssertionError, match="do not add up"):
             Counts(wrong, new, changed, unchanged, rejected)
+
+
+def test_what_stood_around_a_record_is_kept_as_json() -> None:
+    assert replace(RECORD, context={}).row("r")["context"] is None
+    around = replace(RECORD, context={"zone": ["Köln", None], "header": RECORD}).row("r")["context"]
+    assert around == '{"zone":["Köln",null],"header":"' + RECORD.sha256 + '"}'

@@ -1,9 +1,11 @@
 """What may be given as SOURCE."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from schemas.errors import UsageError
-from schemas.sources import Source
+from schemas.sources import Source, is_telling, parse_time
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,23 @@ def test_patterns_are_known(given: str, is_glob: bool) -> None:
 )
 def test_a_forgotten_scheme_is_noticed(given: str, is_domain: bool) -> None:
     assert Source.parse(given).looks_like_domain is is_domain
+
+
+@pytest.mark.parametrize(
+    "given", ["https://user@a.example/", "https://:word@a.example/", "https://user:word@a.example/"]
+)
+def test_half_a_login_in_an_address_is_refused_too(given: str) -> None:
+    with pytest.raises(UsageError, match="credentials"):
+        Source.parse(given)
+
+
+@pytest.mark.parametrize(("given", "moment"), [
+    ("2024-03-15", datetime(2024, 3, 15, tzinfo=UTC)), ("2024-03-15T09:30:00Z", datetime(2024, 3, 15, 9, 30, tzinfo=UTC)),
+    ("2024-03-15T09:30:00+02:00", datetime(2024, 3, 15, 7, 30, tzinfo=UTC)), (None, None), ("", None),
+])  # fmt: skip
+def test_a_time_without_zone_is_utc(given: str | None, moment: datetime | None) -> None:
+    assert parse_time(given, "--since") == moment
+
+
+def test_what_wordpress_s_own_queries_say_is_no_secret() -> None:
+    assert is_telling("Token") and is_telling("k") and not is_telling("P") and not is_telling("rest_route")

@@ -134,6 +134,15 @@ def test_an_update_may_bring_in_the_first_rows_of_a_partition(lake: Lake) -> Non
     assert {(r["site"], r["name"]) for r in stored(lake, "terms")} >= {("other.example", "Fog")}
 
 
+def test_a_mark_that_stands_already_is_no_commit(lake: Lake) -> None:
+    marks = {watermark_id("example.org", "post"): 7, "cursor": 3}
+    for given in (marks, marks, {**marks, watermark_id("example.org", "post"): 6}):
+        commit_documents(lake, table(), given)
+        assert lake.table("documents").version() == 1
+    commit_documents(lake, table(), {"cursor": 2})
+    assert mark(lake, "cursor") == 2 and mark(lake, watermark_id("example.org", "post")) == 7
+
+
 def test_entities_keep_their_current_state_only(lake: Lake) -> None:
     def commit(*rows: dict[str, object]) -> tuple[str, ...]:
         return commit_entities(lake, "terms", validate(TABLES["terms"], rows)[0]).outcomes

@@ -16,8 +16,10 @@ from documents import row, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.keys import public_count_id
-from warehouse.commit import commit_documents, mark
+from schemas.keys import entity_state, public_count_id, site_bucket, turn_id
+from schemas.rules import validate
+from schemas.tables import TABLES
+from warehouse.commit import commit_documents, commit_entities, mark
 from warehouse.lake import Lake
 
 SITE = "example.org"
@@ -114,3 +116,70 @@ def test_told_twice_is_told_once_and_versions_follow_one_another(story: list[Tol
         assert all(earlier < later for earlier, later in zip(beginnings, beginnings[1:], strict=False))
     assert mark(lake, public_count_id(SITE, "post")) == len(before)
     assert pc.count_distinct(lake.table("documents").to_pyarrow_table().column("site")).as_py() == 1
+
+
+# Sources rank by what they can tell; of equal rank the last told stands.
+_RANKS = ("feed", "wxr", "file", "rest")
+ENTITY = st.tuples(st.sampled_from("12"), st.sampled_from(["Tea", "Toast"]), st.sampled_from(_RANKS))
+
+
+def entities(name: str, story: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    """Return a row for each thing told of an entity: (id, what it is called, source)."""
+    called = "title" if name == "media" else "name"
+    more = {"taxonomy": "category"} if name == "terms" else {}
+    made = [
+        {"site_bucket": site_bucket(SITE), "site": SITE, "id": id_, called: said, "source": source, "_run_id": "r",
+         "_ingested_at": READ, **more}
+        for id_, said, source in story
+    ]  # fmt: skip
+    return [each | {"_state_sha256": entity_state(TABLES[name], each)} for each in made]
+
+
+def entities_told(name: str, told: Sequence[dict[str, Any]], sizes: Sequence[int]) -> Lake:
+    lake = Lake.open(tempfile.mkdtemp(), create=True)
+    left = list(told)
+    for size in [*sizes, len(left)]:
+        portion, left = left[:size], left[size:]
+        if portion:
+            commit_entities(lake, name, validate(TABLES[name], portion)[0])
+    return lake
+
+
+def current(lake: Lake, name: str) -> dict[str, tuple[str, str]]:
+    rows = lake.table(name).to_pyarrow_table().to_pylist()
+    found = {each["id"]: (each.get("name") or each.get("title"), each["source"]) for each in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+@few
+@given(st.sampled_from(["authors", "terms", "media"]), st.lists(ENTITY, min_size=1, max_size=7), st.data())
+def test_what_is_told_of_entities_is_the_same_in_any_order_and_portions(
+    name: str, story: list[tuple[str, str, str]], data: st.DataObject
+) -> None:
+    # What sources of one rank say of an entity is one thing: between two there is an order only in time.
+    said = {(id_, source): what for id_, what, source in story}
+    story = [(id_, said[id_, source], source) for id_, _, source in story]
+    expected: dict[str, str] = {}
+    for id_, _, source in story:
+        expected[id_] = max(expected.get(id_, "feed"), source, key=_RANKS.index)
+    shuffled = data.draw(st.permutations(story))
+    # In one portion the last row counts, so each is told by itself; any portions hold one row of each entity.
+    lake = entities_told(name, entities(name, shuffled), [1] * len(story))
+    found = current(lake, name)
+    assert {id_: what for id_, (what, _) in found.items()} == {id_: said[id_, s] for id_, s in expected.items()}
+
+
+@few
+@given(st.sampled_from(["authors", "terms", "media"]), st.lists(ENTITY, min_size=1, max_size=7), CHUNKS)
+def test_entities_told_twice_are_told_once(name: str, story: list[tuple[str, str, str]], sizes: list[int]) -> None:
+    # Of one source, as the records of one are: the last word of each entity stands, in any portions.
+    made = entities(name, [(id_, what, "rest") for id_, what, _ in story])
+    lake = entities_told(name, made, sizes)
+    assert current(lake, name) == {id_: (what, "rest") for id_, what, _ in story}
+    version, turn = lake.table(name).version(), mark(lake, turn_id(SITE), name)
+    assert turn == version
+    last = {each["id"]: each for each in made}
+    again = commit_entities(lake, name, validate(TABLES[name], list(last.values()))[0])
+    assert again.count("unchanged") == len(last)
+    assert lake.table(name).version() == version and mark(lake, turn_id(SITE), name) == turn

@@ -156,10 +156,15 @@ def _write(lake: Lake, stem: str, data: pa.Table, *, overwrite: bool) -> str:
     relative = f"{PUBLISHED}/{stem}.parquet"
     path = lake.local / relative
     if overwrite or not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        building = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}")
-        pq.write_table(data, building, compression="zstd")
-        os.replace(building, path)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            building = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}")
+            pq.write_table(data, building, compression="zstd")
+            os.replace(building, path)
+        except OSError:
+            # Who may only read the lake takes what a writer made of the same version.
+            if not path.exists():
+                raise
     return relative
 
 

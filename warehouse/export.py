@@ -205,14 +205,14 @@ def _swap(building: Path, path: Path) -> None:
 
 
 def _write_folder(result: Rows, root: Path) -> int:
-    count = 0
+    count, folded = 0, set[Path]()
     at = {name: position for position, name in enumerate(result.columns)}
     for rows in result.rows(64):
         for row in rows:
             document = {name: row[position] for name, position in at.items()}
             folder = root / safe_name(document["site"]) / safe_name(document["kind"])
             folder.mkdir(parents=True, exist_ok=True)
-            _write_new(folder, document, front_matter(document) + _body(document["markdown"]))
+            _write_new(folder, document, front_matter(document) + _body(document["markdown"]), folded)
         count += len(rows)
     return count
 
@@ -221,17 +221,26 @@ def _body(markdown: str | None) -> str:
     return "\n" + markdown.rstrip("\n") + "\n" if markdown else ""
 
 
-def _write_new(folder: Path, document: dict[str, Any], text: str) -> None:
-    """Write under the first free name; rows come in a fixed order, so names come out the same each time."""
+def _write_new(folder: Path, document: dict[str, Any], text: str, folded: set[Path]) -> None:
+    """Write under the first free name; rows come in a fixed order, so names come out the same each time.
+
+    ``folded`` holds, in small letters, the paths that have capitals: where letters' case is ignored those are taken.
+    """
     digest = hashlib.sha256("\0".join((document["site"], document["kind"], document["id"])).encode()).hexdigest()
     stem = document["slug"] or document["id"]
     for suffix in ("", "-" + digest[:8], "-" + digest):
+        name = safe_name(stem, suffix + ".md")
+        small = folder / name.casefold()
+        if small in folded or (small.name != name and small.exists()):
+            continue
         try:
-            with open(folder / (safe_name(stem, suffix + ".md")), "x", encoding="utf-8", newline="\n") as file:
+            with open(folder / name, "x", encoding="utf-8", newline="\n") as file:
                 file.write(text)
-            return
         except FileExistsError:
             continue
+        if small.name != name:
+            folded.add(small)
+        return
     raise LakeError(f"Cannot name the file of document {document['id']} of {document['site']}.")
 
 

@@ -110,7 +110,7 @@ def current_documents(table: DeltaTable, keys: Iterable[Key]) -> pa.Table:
         ],
         pa.bool_(),
     )
-    return rows.filter(pc.fill_null(newest, False))
+    return rows.filter(newest)
 
 
 def public(

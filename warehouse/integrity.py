@@ -45,6 +45,9 @@ def check(lake: Lake, *, deep: bool = True) -> Iterator[Finding]:
 
     The snapshots are taken once, so a writer at work does no harm. Checks that cannot be made on a broken lake are left
     out.
+
+    Raises:
+        LakeError: who may only read the lake comes before it was published; what could be checked was told before.
     """
     snapshots, unreadable = _snapshots(lake)
     yield _finding("log", "Every table's log can be read from its beginning or a checkpoint on.", unreadable)
@@ -57,7 +60,14 @@ def check(lake: Lake, *, deep: bool = True) -> Iterator[Finding]:
         return  # what follows reads the files of all tables
     mirror.refresh(lake, snapshots)
     with duckdb.connect() as connection:
-        attach(connection, lake, snapshots)
+        try:
+            attach(connection, lake, snapshots)
+        except OSError as error:
+            raise LakeError(
+                f"The rows were not checked: {lake.local} was written to since it was published, and what they are read"
+                f" through cannot be written there: {error.strerror}.",
+                remedy="Let a writer of the lake run: presslake publish.",
+            ) from error
         for entry in checks():
             rows = connection.execute(f"SELECT * FROM ({entry.sql})")
             names = [column[0] for column in rows.description]

@@ -120,7 +120,12 @@ class Lake:
     def _missing_tables(self) -> set[str]:
         if self.is_remote:
             return {name for name in TABLES if not self.holds(name)}
-        return {name for name in TABLES if not Path(self.root, name, "_delta_log").is_dir()}
+        try:
+            return {name for name in TABLES if not Path(self.root, name, "_delta_log").is_dir()}
+        except OSError as error:
+            raise LakeError(
+                f"Cannot open the lake {self.root}: {error.strerror}.", remedy="Check its rights."
+            ) from error
 
     def _require_vacant(self) -> None:
         if self.is_remote:

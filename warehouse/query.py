@@ -111,13 +111,17 @@ def connect(
 
     Raises:
         UsageError: nothing was published yet.
-        LakeError: the catalog is damaged.
+        LakeError: the catalog is damaged, or may not be read.
     """
     given = lake if isinstance(lake, str) else lake.root
     # DuckDB compares paths as text, so the sandbox needs the one without "..", links and doubled slashes.
     root = os.path.realpath(local_folder(given))
     path = Path(root, CATALOG)
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise LakeError(f"Cannot open the lake {given}: {error.strerror}.", remedy="Check its rights.") from error
+    if not is_there:
         here = " on this machine" if is_remote(given) else ""
         raise UsageError(f"The lake {given} has no catalog{here} yet.", remedy="Make it with: presslake publish.")
     # In memory with the catalog attached: nothing is created beside it, and a newer catalog can be opened in

@@ -21,6 +21,8 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
 _TOLERATED: Final = 0.02
+# Python's codecs of other uses: they take ever longer, or read escapes that no page means.
+_NO_CHARSETS: Final = frozenset(("punycode", "unicode-escape", "raw-unicode-escape"))
 
 
 def decode_html(data: bytes, content_type: str | None = None) -> str:
@@ -57,8 +59,10 @@ def _declared(data: bytes, content_type: str | None) -> str | None:
     for label in labels:
         try:
             name = codecs.lookup(label).name
-            b"".decode(name)
-        except (LookupError, ValueError):  # an unknown name, or a codec that does not make text
+            b"a".decode(name, "replace")
+        except (LookupError, ValueError):  # an unknown name, or a codec that does not make text of anything
+            continue
+        if name.replace("_", "-") in _NO_CHARSETS:
             continue
         if name.startswith("utf-16") and b"<meta" in head:
             continue  # the declaration was read as ASCII, so it is wrong

@@ -23,6 +23,7 @@ _FRONT_MATTER: Final = re.compile(
     re.S | re.M,
 )
 _LONGEST_FRONT_MATTER: Final = 100_000
+_MOST_VALUES: Final = 100_000
 # Two of these in a text with another suffix, or front matter, and it was written as Markdown.
 _SIGNS: Final = tuple(
     re.compile(pattern, re.M)
@@ -185,9 +186,20 @@ def _yaml(source: str) -> object:
     import yaml
 
     try:
-        return yaml.safe_load(source) or {}
+        metadata = yaml.safe_load(source) or {}
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(str(error)) from error
+    # Aliases of aliases unroll to more than any memory holds, or lead back to themselves.
+    pending, count = [metadata], 0
+    while pending:
+        value, count = pending.pop(), count + 1
+        if count > _MOST_VALUES:
+            raise ValueError("its aliases unroll without end")
+        if isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list | tuple | set):
+            pending += value
+    return metadata
 
 
 def _toml(source: str) -> object:

@@ -99,7 +99,11 @@ def link_of(element: Any) -> str:
 
     for link in named(element, "atom:link"):
         if link.get("rel", "alternate") == "alternate" and link.get("href"):
-            return urljoin(str(link.base or ""), str(link.get("href")).strip())
+            href = str(link.get("href")).strip()
+            try:
+                return urljoin(str(link.base or ""), href)
+            except ValueError:  # what is no address stays as it is written
+                return href
     return ""
 
 

@@ -259,18 +259,24 @@ class _FileReader:
 
         with self.found.open() as stream:
             for number, read in enumerate(warc.captures(stream, max_bytes=self.options.max_bytes), start=1):
+                id_ = f"{self.found.path}#record-{number}"
                 if isinstance(read, warc.LeftOut):
                     self.options.left_out[read.why] += 1
                 elif isinstance(read, warc.Broken):
-                    url, id_ = read.url or self.found.where, f"{self.found.path}#record-{number}"
+                    url = read.url or self.found.where
                     yield self.rejection(read.error, read.payload, id_, source="page", url=url)
                 else:
-                    yield from self._captured(read)
+                    yield from self._captured(read, id_)
 
-    def _captured(self, capture: warc.Capture) -> Iterator[Read]:
+    def _captured(self, capture: warc.Capture, id_: str) -> Iterator[Read]:
         """Return the page that was archived, under its address; or the records that the site's API answered."""
-        parts = urlsplit(capture.url)
-        self.site = self.options.site or canonical_site(f"{parts.scheme}://{parts.netloc}")
+        try:
+            parts = urlsplit(capture.url)
+            self.site = self.options.site or canonical_site(f"{parts.scheme}://{parts.netloc}")
+        except ValueError as error:
+            wrong = RecordError("wrong_shape", f"The record is of no address: {error}.")
+            yield self.rejection(wrong, capture.body, id_, source="page", url=capture.url)
+            return
         fetched_at = capture.fetched_at or self.about["fetched_at"]
         self.about |= {
             "url": capture.url, "fetched_at": fetched_at, "http_status": capture.status, "etag": capture.etag,

@@ -208,7 +208,8 @@ def _archive_name(path: str) -> str:
 
 
 _COMPRESSIONS: dict[str, Callable[[IO[bytes]], Any]] = {
-    "gzip": lambda stream: gzip.GzipFile(fileobj=stream),
+    # With the mode, which it would ask of the stream, whose own gzip says it in a number.
+    "gzip": lambda stream: gzip.GzipFile(fileobj=stream, mode="rb"),
     "bzip2": lambda stream: bz2.BZ2File(stream),
     "xz": lambda stream: lzma.LZMAFile(stream),
 }

@@ -9,11 +9,13 @@ import io
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape, unescape
 from typing import Any
 from urllib.parse import unquote
+from xml.parsers.expat import ExpatError
 
 from lxml import etree
 from lxml import html as lxml_html
@@ -28,7 +30,7 @@ _TELLING = {"META-INF/container.xml": EPUB, "word/document.xml": DOCX}
 _OFFICE = ("[Content_Types].xml", "mimetype")
 _TEXT_PARTS = (".xml", ".rels", ".opf", ".xhtml", ".html", ".htm", ".ncx")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
-_BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
+_BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, ExpatError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def read_package(payload: bytes, kind: str) -> Package:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(payload)) as parts:
-            return _book(parts) if kind == EPUB else _letter(parts, payload)
+            return _book(parts) if kind == EPUB else _letter(parts)
     except KeyError as missing:
         raise RecordError("broken_package", f"The document is damaged: {missing.args[0]}") from missing
     except _BROKEN as error:
@@ -65,7 +67,7 @@ def text_bytes(payload: bytes) -> int:
     """Return how many bytes of text a package unpacks to, as its directory says; zipfile never unpacks more."""
     try:
         with zipfile.ZipFile(io.BytesIO(payload)) as parts:
-            return sum(part.file_size for part in parts.infolist() if part.filename.lower().endswith(_TEXT_PARTS))
+            return sum(part.file_size for part in parts.infolist() if _is_text(part.filename))
     except _BROKEN as error:
         raise RecordError("broken_package", f"The document is damaged: {error or type(error).__name__}.") from error
 
@@ -90,7 +92,7 @@ def _book(parts: zipfile.ZipFile) -> Package:
         if name in locked:
             raise RecordError("encrypted", "The e-book is encrypted.")
         try:
-            chapters.append(_body(parts.read(name)))
+            chapters.append(_body(_text(parts, name)))
         except KeyError:
             missing.append(name)
     if not chapters:
@@ -155,12 +157,17 @@ _CORE = {
 }  # fmt: skip
 
 
-def _letter(parts: zipfile.ZipFile, payload: bytes) -> Package:
+def _letter(parts: zipfile.ZipFile) -> Package:
     import mammoth  # type: ignore[import-untyped]
 
+    # It opens any part that a letter names as one of its own, so it is given no others than those counted.
+    texts = io.BytesIO()
+    with zipfile.ZipFile(texts, "w") as bare:
+        for name in dict.fromkeys(filter(_is_text, parts.namelist())):
+            bare.writestr(name, parts.read(name))
     # Pictures are left where they are: as data they would be most of the text.
     made = mammoth.convert_to_html(
-        io.BytesIO(payload),
+        texts,
         convert_image=lambda image: [],
         style_map="p.Title => h1:fresh\np[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => h2:fresh",
     )
@@ -177,8 +184,19 @@ def _letter(parts: zipfile.ZipFile, payload: bytes) -> Package:
     return Package(made.value, metadata)
 
 
+def _text(parts: zipfile.ZipFile, name: str) -> bytes:
+    if not _is_text(name):
+        raise RecordError("broken_package", f"The document is damaged: {name} is no part with text.")
+    return parts.read(name)
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether a part may be unpacked: only such are counted beforehand."""
+    return name.lower().endswith(_TEXT_PARTS)
+
+
 def _xml(parts: zipfile.ZipFile, name: str) -> Any:
-    tree = parse_leniently(clean(parts.read(name)))
+    tree = parse_leniently(clean(_text(parts, name)))
     if tree is None:
         raise RecordError("broken_package", f"The document is damaged: {name} is not XML.")
     return tree

@@ -33,6 +33,7 @@ _MOST_CANDIDATES = 64
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|u[dD][c-fC-F][0-9a-fA-F]{2}|.)", re.DOTALL
 )
+_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},]', re.DOTALL)
 _CUT_ESCAPE_CHARACTERS = 6
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script)[\s>]", re.IGNORECASE)
 
@@ -99,6 +100,8 @@ def in_utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Return the same text in UTF-8 if it begins with the byte-order mark of UTF-16, else the same bytes."""
     pieces = iter(chunks)
     first = next(pieces, b"")
+    while len(first) < len(codecs.BOM_UTF16_LE) and (more := next(pieces, None)) is not None:
+        first += more
     if not first.startswith(UTF16_MARKS):
         yield first
         yield from pieces
@@ -153,6 +156,25 @@ def _scanned(body: bytes, *, is_list: bool) -> Slices:
         position = end
     # A list may break off between two records, too.
     return Slices(records, is_list, broken=_truncated(text) if is_open else None)
+
+
+def elements(body: bytes) -> list[bytes] | None:
+    """Return the elements of a JSON list by its brackets alone, however deep they are nested; None when it is cut."""
+    found: list[bytes] = []
+    depth = start = 0
+    for match in _BRACKET.finditer(body):
+        sign = match[0]
+        if sign in (b"[", b"{"):
+            depth += 1
+            start = match.end() if depth == 1 else start
+        elif depth == 1 and sign in (b"]", b","):
+            found.append(body[start : match.start()].strip())
+            start = match.end()
+        if sign in (b"]", b"}"):
+            depth -= 1
+            if not depth:
+                return found
+    return None
 
 
 def _broken(error: json.JSONDecodeError, text: str) -> RecordError:

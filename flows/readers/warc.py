@@ -127,9 +127,10 @@ def _to_beginning(stream: _Ahead) -> bytes:
         if found:
             passed += stream.take(found.start())
             break
-        is_end = not stream.fill(len(stream.buffer) + 1)
-        # A beginning may be cut by the end of what was read.
-        passed += stream.take(len(stream.buffer) if is_end else max(0, len(stream.buffer) - _LONGEST_BEGIN))
+        searched = len(stream.buffer)
+        is_end = not stream.fill(searched + 1)
+        # A beginning may be cut by the end of what was searched.
+        passed += stream.take(searched if is_end else max(0, searched - _LONGEST_BEGIN))
         del passed[_LARGEST_HEADER:]
     return bytes(passed)
 

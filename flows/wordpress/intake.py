@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -12,11 +13,12 @@ from flows.batches import Batch, Gone, ahead
 from flows.names import Missing
 from flows.pipeline import Pipeline
 from flows.readers.files import JSON
+from flows.readers.payload import decode
 from flows.rows.moments import moment, naive, zone
 from flows.wordpress.api import WordPress
 from flows.wordpress.crawl import Crawler, Page, ParameterIgnored
 from flows.wordpress.streams import Stream
-from schemas.errors import SourceError
+from schemas.errors import RecordError, SourceError
 from schemas.keys import cursor_id, micros, sha256_hex
 from schemas.records import RawRecord, Rejection
 from schemas.tables import TABLES
@@ -26,6 +28,7 @@ from warehouse.ledger import StreamRun
 
 log = logging.getLogger(__name__)
 
+_ID = re.compile(rb'\{\s*"id"\s*:\s*(\d{1,19})\s*[,}]')
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -170,17 +173,23 @@ class Intake:
         )
 
     def _odd(self, stream: Stream, page: Page, payload: bytes, seen: set[str]) -> list[Rejection]:
-        """Return the rejection of an entry without an id, once for all pages that show it."""
+        """Return the rejection of an entry that cannot be read or has no id, once for all pages that show it."""
         digest = sha256_hex(payload)
         if digest in seen:
             return []
         seen.add(digest)
+        id_, reason = f"without-id-{digest[:16]}", "wrong_shape"
         message = "The list holds an entry that has no id of WordPress's."
+        try:
+            decode(payload)
+        except RecordError as error:
+            reason, message = error.reason, error.message
+            id_ = found[1].decode() if (found := _ID.match(payload)) else id_
         url = page.listing.answer.url if page.listing.answer else None
         return [
             Rejection(
-                site=self.site, kind=stream.kind, id=f"without-id-{digest[:16]}", reason="wrong_shape", message=message,
-                source="rest", url=url, content_type=JSON, payload=payload, given_source=self.pipeline.source,
+                site=self.site, kind=stream.kind, id=id_, reason=reason, message=message, source="rest", url=url,
+                content_type=JSON, payload=payload, given_source=self.pipeline.source,
             )
         ]  # fmt: skip
 

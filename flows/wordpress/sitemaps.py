@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -16,6 +20,8 @@ from schemas.errors import NotNowError, SourceError
 
 _USUAL = ("wp-sitemap.xml", "sitemap_index.xml", "sitemap.xml", "?sitemap=index")
 _MOST = 500
+# The protocol allows 50 MB for one sitemap, unpacked.
+_MOST_BYTES = 64 * 1024 * 1024
 # Archives of terms, authors and dates list documents; they are none themselves.
 _NOT_DOCUMENTS = re.compile(
     r"wp-sitemap-(taxonomies|users)-|[?&]sitemap=(taxonomies|users)|(category|tag|author|post_tag)-sitemap"
@@ -33,15 +39,17 @@ def addresses(client: Client, base: str) -> set[str]:
     seen: set[str] = set()
     while pending and len(seen) < _MOST:
         address = pending.pop(0)
-        if address in seen or _NOT_DOCUMENTS.search(address):
+        if address in seen:
             continue
         seen.add(address)
         tree = xml(client, address)
         if tree is None:
             continue
-        inside = [text.strip() for text in tree.xpath("//*[local-name()='loc']/text()")]
+        inside = list(_locations(tree, address))
         if etree.QName(tree).localname == "sitemapindex":
-            pending = [urljoin(address, entry) for entry in inside] + pending
+            # What will not be read is not held: sitemaps that list each other would multiply.
+            listed = (entry for entry in inside if entry not in seen and not _NOT_DOCUMENTS.search(entry))
+            pending = [*islice(dict.fromkeys(listed), _MOST), *pending][:_MOST]
         else:
             found |= {entry for entry in inside if urlsplit(entry).netloc == urlsplit(base).netloc}
     return found - {base, base.rstrip("/")}
@@ -50,7 +58,14 @@ def addresses(client: Client, base: str) -> set[str]:
 def _from_robots(client: Client, base: str) -> list[str]:
     listed = re.findall(r"^[ \t]*sitemap:[ \t]*(\S+)", client.robots(base), re.IGNORECASE | re.MULTILINE)
     # One robots.txt serves all installations of a host; another's sitemap says nothing of this one.
-    return [entry for entry in listed if entry.startswith(base)]
+    return [entry for entry in listed if entry.startswith(base) and not _NOT_DOCUMENTS.search(entry)]
+
+
+def _locations(tree: Any, address: str) -> Iterator[str]:
+    for text in tree.xpath("//*[local-name()='loc']/text()"):
+        # What is no address leads nowhere.
+        with suppress(ValueError):
+            yield urljoin(address, text.strip())
 
 
 def xml(client: Client, address: str) -> Any:
@@ -63,8 +78,11 @@ def parsed(body: bytes) -> Any:
     """Return the root of a sitemap's or feed's bytes, gzip'd or not; None when they are neither."""
     if body.startswith(b"\x1f\x8b"):
         try:
-            body = gzip.decompress(body)
+            with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
+                body = packed.read(_MOST_BYTES + 1)
         except (OSError, EOFError, zlib.error):
+            return None
+        if len(body) > _MOST_BYTES:
             return None
     tree = parse_leniently(clean(body))
     known = ("urlset", "sitemapindex", "rss", "feed")
