@@ -140,7 +140,7 @@ def _superseded(lake: Lake, documents: DeltaTable) -> str:
 
     Files whose statistics say that they hold first versions only are not opened.
     """
-    later = dataset(documents).to_table(
+    later = dataset(documents, above=("document_version", 1)).to_table(
         columns=["site", "kind", "id", "document_version", "valid_from"], filter=ds.field("document_version") > 1
     )
     before = pa.array([version - 1 for version in later.column("document_version").to_pylist()], pa.int32())
@@ -177,7 +177,7 @@ def _view(lake: Lake, name: str, relative: list[str], columns: list[str], *, by_
     """
     # The variable is read when the view is used, so a moved or copied lake needs no rebuild.
     root = f"coalesce(getvariable('lake_root'), {quoted(str(lake.local).rstrip('/'))})"
-    listed = ", ".join(f"{root} || {quoted('/' + file)}" for file in relative)
+    listed = f"{root} || path FOR path IN [{', '.join(quoted('/' + file) for file in relative)}]"
     names = ", ".join(f'"{column}"' for column in columns)
     source = f"read_parquet([{listed}], union_by_name = {str(by_name).lower()}, hive_partitioning = false)"
     return f"CREATE VIEW lake.{name} AS SELECT {names} FROM {source}"

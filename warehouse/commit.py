@@ -72,7 +72,7 @@ def append_quarantine(lake: Lake, rejections: Sequence[Rejection], run_id: str) 
     """Append rejections that this run has not recorded yet; return how many."""
 
     def plan(table: DeltaTable) -> tuple[pa.Table, list[Transaction]]:
-        of_run = dataset(table, run_id=[run_id]).to_table(
+        of_run = dataset(table, {"run_id": [run_id]}).to_table(
             columns=["site", "kind", "id"], filter=ds.field("run_id") == run_id
         )
         known = set(zip(*(of_run.column(n).to_pylist() for n in ("site", "kind", "id")), strict=True))

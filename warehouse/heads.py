@@ -40,7 +40,7 @@ def files_of(table: DeltaTable, sites: Iterable[str], ids: Iterable[str] | None 
     """Return the files of a table that may hold rows of these sites (and ids, if given)."""
     sites = set(sites)
     holding = {"site": sites, "site_bucket": {site_bucket(site) for site in sites}}
-    return dataset(table, **holding, **({} if ids is None else {"id": set(ids)}))
+    return dataset(table, holding if ids is None else {**holding, "id": set(ids)})
 
 
 def document_heads(table: DeltaTable, keys: Iterable[Key]) -> dict[Key, Row]:

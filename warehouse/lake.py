@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
@@ -248,22 +248,29 @@ def stored(filesystem: pafs.FileSystem, folder: str = "") -> list[pafs.FileInfo]
     return [entry for entry in entries if entry.type == pafs.FileType.File]
 
 
-def dataset(table: DeltaTable, **values: Iterable[str]) -> ds.Dataset:
+def dataset(
+    table: DeltaTable, holding: Mapping[str, Iterable[str]] | None = None, *, above: tuple[str, int] | None = None
+) -> ds.Dataset:
     """Return a snapshot's rows as an Arrow dataset, whose files can be skipped by their statistics.
+
+    Files that hold no row of interest by their statistics are left out from the start: to describe a file to Arrow takes
+    half a millisecond, more than all else in a look-up once there are a hundred of them (measured).
 
     Args:
         table: the snapshot.
-        values: text columns, and what rows must hold in them to be of interest. Files that hold no such row by their
-            statistics are left out from the start: to describe a file to Arrow takes half a millisecond, more than
-            all else in a look-up once there are a hundred of them (measured).
+        holding: text columns, and what rows must hold in each to be of interest.
+        above: a column of numbers, and what rows must exceed in it to be of interest.
     """
     # What the newer protocols may hide in files is known to the engine alone.
-    if not values or table.protocol().min_reader_version > 1:
+    if not (holding or above) or table.protocol().min_reader_version > 1:
         return table.to_pyarrow_dataset(filesystem=storage(table))
     added = pa.table(table.get_add_actions(flatten=True))
     chosen = set(range(added.num_rows))
-    for name, wanted in values.items():
+    for name, wanted in (holding or {}).items():
         chosen &= _possible(added, name, sorted(set(wanted)))
+    if above and f"max.{above[0]}" in added.column_names:
+        most = added.column(f"max.{above[0]}").to_pylist()
+        chosen &= {n for n, high in enumerate(most) if high is None or high > above[1]}
     filesystem, schema = storage(table), pa.schema(table.schema().to_arrow())
     file_format = ds.ParquetFileFormat(default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=True))
     partitions = [column for column in added.column_names if column.startswith("partition.")]

@@ -49,7 +49,7 @@ def replace_rows(
     Raises:
         CommitFailedError: another commit got in between; nothing changed.
     """
-    stored_rows = dataset(table, **holding)
+    stored_rows = dataset(table, holding)
     parts = [data.select(declared.schema().names)]
     actions: list[Any] = []
     for fragment in stored_rows.get_fragments(filter=where):
