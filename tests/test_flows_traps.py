@@ -17,11 +17,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from breakable_server import Asked, BreakableServer, Reply, refused
-from lakes import ingested, query
+from lakes import ingested, query, stream
 from localinputs import NOTE, found, write
 from packages import CONTAINER, chapter, docx, epub, paragraph, parts
 from test_flows_egress import serving
@@ -178,9 +179,9 @@ def located(tag: str, *addresses: str) -> str:
     return "".join(f"<{tag}><loc>{address}</loc></{tag}>" for address in addresses)
 
 
-def listed(server: BreakableServer, tmp_path: Path) -> set[str]:
+def listed(server: BreakableServer, tmp_path: Path) -> sitemaps.Listed:
     with Client(Settings(lake=str(tmp_path / "L"), max_retries=1), origin=server.url) as client:
-        return sitemaps.addresses(client, server.url + "/")
+        return sitemaps.listed(client, server.url + "/")
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ def test_sitemaps_that_name_themselves_or_each_other_end(sitemapped: BreakableSe
         serving("/b.xml", INDEX.format(located("sitemap", f"{url}/wp-sitemap.xml", f"{url}/b.xml"))),
         serving("/c.xml", SET.format(located("url", f"{url}/one/", "http://[", "https://other.example/", f"{url}/"))),
     ]
-    assert listed(sitemapped, tmp_path) == {f"{url}/one/"}
+    assert listed(sitemapped, tmp_path) == sitemaps.Listed({f"{url}/one/"})
     asked = [asked.path for asked in sitemapped.asked if asked.path.endswith(("p.xml", "b.xml", "c.xml"))]
     assert sorted(asked) == ["/b.xml", "/c.xml", "/sitemap.xml", "/wp-sitemap.xml"]
 
@@ -212,8 +213,27 @@ def test_of_fifty_thousand_sitemaps_few_are_read_and_none_is_held(
 
     monkeypatch.setattr(sitemaps, "_MOST", 7)
     sitemapped.faults.append(endless)
-    assert listed(sitemapped, tmp_path) == set()
+    found = listed(sitemapped, tmp_path)
+    assert not found.addresses and "7 were read" in found.left_out
     assert sum(asked.path.endswith(".xml") for asked in sitemapped.asked) == 7
+
+
+def test_sitemaps_of_more_addresses_than_are_held_are_told_of(
+    sitemapped: BreakableServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = sitemapped.url
+    names = [f"{url}/s{number}.xml" for number in range(9)]
+    sitemapped.faults.append(serving("/wp-sitemap.xml", INDEX.format(located("sitemap", *names))))
+    for number, name in enumerate(names):
+        pages = (f"{url}/{number}-{page}/" for page in range(100))
+        sitemapped.faults.append(serving(urlsplit(name).path, SET.format(located("url", *pages))))
+    monkeypatch.setattr(sitemaps, "_MOST_ADDRESSES", 250)
+    found = listed(sitemapped, tmp_path)
+    assert len(found.addresses) == 300 and "300 addresses; there are more" in found.left_out
+    lake = tmp_path / "L"
+    outcome = ingested(Settings(lake=str(lake), workers=1, max_retries=0, max_requests=60), url)
+    row = stream(outcome, "sitemap")
+    assert row["completeness"] == "partial" and "there are more" in row["reason"]
 
 
 @pytest.mark.parametrize("body", [

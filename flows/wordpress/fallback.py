@@ -55,17 +55,19 @@ def ingest_closed(client: Client, pipeline: Pipeline, address: str, why: SourceE
     reader = PageReader(client, pipeline, base, canonical_site(address))
     run = pipeline.stream(reader.site, stream)
     run.begin()
-    addresses = sitemaps.addresses(client, base)
+    listed = sitemaps.listed(client, base)
     # What was never read comes first, so that runs with a small budget get through the site in the end.
     known = _known(pipeline, reader.site)
-    ordered = sorted(addresses, key=lambda entry: (bare_address(entry) in known, entry))
-    reader.take(reader.pages(ordered) if addresses else reader.feed(), run)
+    ordered = sorted(listed.addresses, key=lambda entry: (bare_address(entry) in known, entry))
+    reader.take(reader.pages(ordered) if ordered else reader.feed(), run)
     if not (run.counts.fetched or reader.stopped or reader.is_feed_unmodified):
         del pipeline.streams[reader.site, stream]
         raise why
-    run.expected = len(addresses) or None
-    way = "the pages of its sitemap" if addresses else "its feed"
+    run.expected = len(ordered) or None
+    way = "the pages of its sitemap" if ordered else "its feed"
     run.incomplete("partial", f"the API is closed, so the site was read through {way}: {why.message}")
+    if listed.left_out:
+        run.incomplete("partial", listed.left_out)
 
 
 def ingest_unlisted(api: WordPress, pipeline: Pipeline) -> bool:
@@ -78,18 +80,20 @@ def ingest_unlisted(api: WordPress, pipeline: Pipeline) -> bool:
     # A site may call itself by a name that we did not reach it by; only what we reached is compared.
     if canonical_site(base) != api.site:
         return False
-    listed = sitemaps.addresses(api.client, base)
-    if not listed:
+    listed = sitemaps.listed(api.client, base)
+    if not listed.addresses:
         return False
     run = pipeline.stream(api.site, "sitemap")
     run.begin()
-    run.expected = len(listed)
+    run.expected = len(listed.addresses)
     known = _known(pipeline, api.site)
-    missing = sorted(address for address in listed if bare_address(address) not in known)
+    missing = sorted(address for address in listed.addresses if bare_address(address) not in known)
     reader = PageReader(api.client, pipeline, base, api.site)
     reader.take(reader.pages(missing, gone_is_gap=False), run)
     if reader.gone:
         run.reasons.append(f"{reader.gone} listed addresses are gone")
+    if listed.left_out:
+        run.incomplete("partial", listed.left_out)
     return True
 
 

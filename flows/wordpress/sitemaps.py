@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -19,7 +20,9 @@ from flows.wordpress.retrieval import Answer, Client
 from schemas.errors import NotNowError, SourceError
 
 _USUAL = ("wp-sitemap.xml", "sitemap_index.xml", "sitemap.xml", "?sitemap=index")
-_MOST = 500
+# Some plug-ins list a thousand documents a file.
+_MOST = 2000
+_MOST_ADDRESSES = 1_000_000
 # The protocol allows 50 MB for one sitemap, unpacked.
 _MOST_BYTES = 64 * 1024 * 1024
 # Archives of terms, authors and dates list documents; they are none themselves.
@@ -28,16 +31,28 @@ _NOT_DOCUMENTS = re.compile(
 )
 
 
-def addresses(client: Client, base: str) -> set[str]:
-    """Return the addresses of documents in the sitemaps of the site whose home is ``base``; empty without any.
+@dataclass(slots=True)
+class Listed:
+    """The addresses of documents that a site's sitemaps list; ``left_out`` says which are not among them, if any."""
+
+    addresses: set[str] = field(default_factory=set)
+    left_out: str = ""
+
+
+def listed(client: Client, base: str) -> Listed:
+    """Return what the sitemaps of the site whose home is ``base`` list; nothing where there are none.
 
     Sitemaps are those of robots.txt and, if it names none, the usual ones. The home page is left out: it lists
     documents and is none itself.
     """
     found: set[str] = set()
+    left_out = ""
     pending = _from_robots(client, base) or [urljoin(base, name) for name in _USUAL]
     seen: set[str] = set()
-    while pending and len(seen) < _MOST:
+    while pending:
+        if len(seen) >= _MOST or len(found) > _MOST_ADDRESSES:
+            left_out = f"of its sitemaps {len(seen)} were read, which list {len(found)} addresses; there are more"
+            break
         address = pending.pop(0)
         if address in seen:
             continue
@@ -48,11 +63,11 @@ def addresses(client: Client, base: str) -> set[str]:
         inside = list(_locations(tree, address))
         if etree.QName(tree).localname == "sitemapindex":
             # What will not be read is not held: sitemaps that list each other would multiply.
-            listed = (entry for entry in inside if entry not in seen and not _NOT_DOCUMENTS.search(entry))
-            pending = [*islice(dict.fromkeys(listed), _MOST), *pending][:_MOST]
+            inner = (entry for entry in inside if entry not in seen and not _NOT_DOCUMENTS.search(entry))
+            pending = [*islice(dict.fromkeys(inner), _MOST + 1), *pending][: _MOST + 1]
         else:
             found |= {entry for entry in inside if urlsplit(entry).netloc == urlsplit(base).netloc}
-    return found - {base, base.rstrip("/")}
+    return Listed(found - {base, base.rstrip("/")}, left_out)
 
 
 def _from_robots(client: Client, base: str) -> list[str]:
