@@ -170,7 +170,9 @@ def watched(process: subprocess.Popen[str], until: Callable[[], Any]) -> set[str
 @pytest.fixture
 def secretive(breakable: BreakableServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose sources and alerts have tokens, and an environment with a login."""
-    breakable.site().fill(posts=40)
+    site = breakable.site().fill(posts=40)
+    for post in site.lists["posts"]:  # enough of it for workers
+        post["content"]["rendered"] = "<p>The boats come home at noon, all nine of them.</p>" * 1000
     known = as_json({"id": 1, "slug": "clerk", "roles": ["editor"]})
     breakable.faults += [on("users/me", lambda reply: known), on("posts", delayed(0.3))]
     (tmp_path / "in").mkdir()
@@ -196,7 +198,7 @@ def test_no_command_line_holds_a_secret(breakable: BreakableServer, secretive: P
     with subprocess.Popen(command, cwd=secretive, env=environment, text=True, stderr=subprocess.PIPE) as process:
         lines = watched(process, lambda: False)
         assert process.wait() == 0, lines
-    assert any("sync" in line for line in lines) and len(lines) > 1, lines  # its workers, too
+    assert any("sync" in line for line in lines) and any("forkserver" in line for line in lines), lines
     assert any(BASIC in asked.headers.get("Authorization", "") for asked in breakable.asked)
     unsaid(" ".join(lines))
 
