@@ -139,7 +139,7 @@ def wait_for(terminal: int, words: bytes, seconds: float) -> tuple[bool, bytes]:
     return True, before + found
 
 
-def until(terminal: int, words: str, seconds: float = 60) -> str:
+def until(terminal: int, words: str, seconds: float = 150) -> str:
     """Return what the terminal shows until the words appear."""
     found, shown = wait_for(terminal, words.encode(), seconds)
     assert found, f"no {words!r} in {shown!r}"
