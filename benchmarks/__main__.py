@@ -68,7 +68,7 @@ def sections(size: str, peers: str | None) -> dict[str, tuple[str, Callable[[], 
     beside = ["--peers", peers] if peers else []
     return {
         "wordpress": ("A WordPress site to a queryable lake", lambda: wordpress.main(given["wordpress"] + beside)),
-        "stages": ("Where the time goes", stages.main),
+        "stages": ("Where the time goes", lambda: stages.main([])),
         "saved": ("Saved posts", ingestion.main),
         "pages": ("HTML pages", lambda: pages.main(given["pages"] + beside)),
         "extraction": ("Extraction alone", extraction.main),
