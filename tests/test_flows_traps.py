@@ -1,27 +1,20 @@
-"""Documents made to read our files, ask our network, fill our memory, or speak to whatever shows or stores them."""
+"""Documents made to read our files, ask our network or fill our memory."""
 
 from __future__ import annotations
 
-import csv
 import gzip
-import http.server
 import io
 import json
 import os
-import re
-import subprocess
-import sys
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 from breakable_server import Asked, BreakableServer, Reply, refused
+from commands import confined
 from lakes import ingested, query, stream
 from localinputs import NOTE, found, write
 from packages import CONTAINER, chapter, docx, epub, paragraph, parts
@@ -35,35 +28,20 @@ from flows.wordpress.retrieval import Client
 from schemas.errors import RecordError
 from schemas.records import RawRecord, Rejection
 
-ROOT = Path(__file__).resolve().parents[1]
 CANARY = "c4n4ry-of-this-machine"
-# What a run may take, far below what any of the traps unpacks to.
-_MOST_MEMORY = 4 << 30
 
 
 @pytest.fixture
-def listener() -> Iterator[tuple[int, list[str]]]:
-    """A server on loopback that must never be asked: its port, and what it was asked."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_error(404)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1], asked
-        server.shutdown()
+def listener() -> Iterator[BreakableServer]:
+    """Another server on this machine, which must never be asked."""
+    with BreakableServer() as server:
+        server.site()  # without one it notes nothing
+        yield server
 
 
-def doctypes(root: str, secret: Path, port: int) -> dict[str, str]:
+def doctypes(root: str, secret: Path, remote: str) -> dict[str, str]:
     """Return a declaration for each attack; the entity that matters is called ``x`` in all of them."""
     tenfold = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
-    remote = f"http://127.0.0.1:{port}"
     return {
         "billion laughs": f'<!DOCTYPE {root} [<!ENTITY a0 "ha ha ha ha">{tenfold}<!ENTITY x "&a11;">]>',
         "quadratic": f'<!DOCTYPE {root} [<!ENTITY x "{"long " * 20_000}">]>',
@@ -113,16 +91,19 @@ def trapped(kind: str, declared: str, number: int, times: int) -> bytes:
     return made[kind]()
 
 
+def _members(package: bytes) -> dict[str, str | bytes]:
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def _with_package(chapters: dict[str, str | bytes], head: str, about: str) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(epub(chapters, about))) as archive:
-        members: dict[str, str | bytes] = {name: archive.read(name) for name in archive.namelist()}
+    members = _members(epub(chapters, about))
     opf = bytes(members["OEBPS/book.opf"]).decode().removeprefix('<?xml version="1.0"?>')
     return parts(members | {"OEBPS/book.opf": head + opf}, stored="mimetype")
 
 
 def _letter(part: str, declared: str, body: str, title: str = "") -> bytes:
-    with zipfile.ZipFile(io.BytesIO(docx(body))) as archive:
-        members: dict[str, str | bytes] = {name: archive.read(name) for name in archive.namelist()}
+    members = _members(docx(body))
     text = bytes(members[part]).decode().replace('<?xml version="1.0"?>', f'<?xml version="1.0"?>{declared}')
     return parts(members | {part: text.replace("<dc:title>Tides", f"<dc:title>{title}")})
 
@@ -134,33 +115,19 @@ KINDS = {
 }  # fmt: skip
 
 
-def presslake(*arguments: str, work: Path) -> subprocess.CompletedProcess[str]:
-    import resource
-
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(work), "PRESSLAKE_DOCUMENT_TIMEOUT_S": "20",
-        "HOME": str(work),
-    }  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-m", "flows.cli", *arguments], capture_output=True, text=True, env=environment, cwd=work,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (_MOST_MEMORY, _MOST_MEMORY)),
-    )  # fmt: skip
-
-
 @pytest.mark.timeout(300)
-def test_entities_read_no_file_ask_nobody_and_grow_to_nothing(tmp_path: Path, listener: tuple[int, list[str]]) -> None:
-    port, asked = listener
+def test_entities_read_no_file_ask_nobody_and_grow_to_nothing(tmp_path: Path, listener: BreakableServer) -> None:
     secret = write(tmp_path / "secret.txt", CANARY.encode())
     count = 0
     for kind, (root, ending) in KINDS.items():
-        for attack, declared in doctypes(root, secret, port).items():
+        for attack, declared in doctypes(root, secret, listener.url).items():
             uses = 5000 if attack == "quadratic" else 1
             write(tmp_path / "in" / f"{kind}-{attack}.{ending}", trapped(kind, declared, count, uses))
             count += 1
     write(tmp_path / "in" / "note.txt", NOTE)
-    done = presslake("ingest", str(tmp_path / "in"), "--lake", str(tmp_path / "L"), "--json", work=tmp_path)
+    done = confined("ingest", str(tmp_path / "in"), "--lake", str(tmp_path / "L"), "--json", work=tmp_path)
     assert done.returncode in (0, 3), done.stderr
-    assert not asked
+    assert not listener.asked
     seen = query(tmp_path / "L", "SELECT id, title, text, markdown, extra, excerpt FROM documents")
     refused_ones = query(tmp_path / "L", "SELECT id, message FROM quarantine")
     assert "note.txt" in {row["id"] for row in seen}
@@ -253,12 +220,11 @@ def test_a_packed_sitemap_is_not_unpacked_beyond_what_the_protocol_allows(body: 
 
 @pytest.mark.timeout(200)
 def test_entities_of_a_site_s_sitemap_and_feed_read_no_file_and_ask_nobody(
-    sitemapped: BreakableServer, tmp_path: Path, listener: tuple[int, list[str]]
+    sitemapped: BreakableServer, tmp_path: Path, listener: BreakableServer
 ) -> None:
-    port, asked = listener
     secret = write(tmp_path / "secret.txt", CANARY.encode())
     settings = Settings(lake=str(tmp_path / "L"), workers=1, max_retries=0)
-    for attack, declared in doctypes("r", secret, port).items():
+    for attack, declared in doctypes("r", secret, listener.url).items():
         uses = "&x;" * (5000 if attack == "quadratic" else 1)
         feed = (
             f'{declared}<rss version="2.0"><channel><item a="{uses}"><title>The tide is out. {uses}</title>'
@@ -271,7 +237,7 @@ def test_entities_of_a_site_s_sitemap_and_feed_read_no_file_and_ask_nobody(
             lambda asked, reply, feed=feed: Reply(200, feed.encode()) if "feed" in asked.params else None,
         ]
         assert ingested(settings, sitemapped.url).exit_code in (1, 3), attack
-    assert not asked
+    assert not listener.asked
     assert all(len(one.path) < 10_000 and CANARY not in one.path for one in sitemapped.asked)
     for path in (tmp_path / "L").rglob("*"):
         assert path.is_dir() or CANARY.encode() not in path.read_bytes(), path
@@ -385,126 +351,3 @@ def test_aliases_in_front_matter_unroll_to_nothing() -> None:
     for matter in (f"a0: &a0 [ha, ha]\n{layers}", "a: &a [*a]\n", "title: !!python/object/apply:os.system [true]\n"):
         made = extract_markdown(f"---\n{matter}---\n\nThe tide is out.\n", fallback_title="T")
         assert not made.metadata and "The tide is out." in made.extracted.text
-
-
-# -- names and texts that speak to what shows or stores them -----------------------------------------------------------
-
-DROP = "'; DROP TABLE documents; --"
-SPOKEN = [
-    DROP, '"; DROP VIEW documents; --', "../../../../tmp/up", "/etc/passwd", "a\x00b", "one\ntwo\r\nthree", "x" * 4096,
-    "Case", "case", "CON", "aux.txt", "nul.", "com1.md", " ", ".", "..", "~", "$(touch up)", "`touch up`", "%00%2e%2e%2f",
-    "\x1b]0;owned\x07\x1b[2J", "\x9b31m", "\u202eevil", "=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1",
-    "<script>alert(1)</script>", "|a|[b](javascript:alert(1))|<img src=x onerror=1>|", "---\n- x", "!!python/object:os.x",
-    "*alias", "&anchor", "{{ 7 * 7 }}", "%s%n{0}", "日本語\ufeff", "e\u0301", "\u00e9",
-]  # fmt: skip
-KEPT = [said for said in SPOKEN if "\x00" not in said]
-_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-
-
-@pytest.fixture(scope="module")
-def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake of posts whose ids, titles, texts and authors all say one of these; read twice."""
-    folder = tmp_path_factory.mktemp("spoken")
-    posts = [
-        {
-            "id": said, "type": "post", "link": "https://p.example/?p=1", "slug": said, "date_gmt": "2024-05-01T10:00:00",
-            "title": {"rendered": said.replace("&", "&amp;").replace("<", "&lt;")}, "author_name": said,
-            "content": {"rendered": f"<p>{said.replace('&', '&amp;').replace('<', '&lt;')}</p>"},
-        }
-        for said in SPOKEN
-    ]  # fmt: skip
-    write(folder / "in" / "posts.json", json.dumps(posts).encode())
-    for said in SPOKEN:
-        name = said.replace("/", "%2F").replace("\x00", "%00").encode()[:200].decode("utf-8", "ignore")
-        if name not in (".", ".."):
-            write(folder / "in" / "names" / name, f"{said}\n\nThe tide is out.\n".encode())
-    settings = Settings(lake=str(folder / "L"), workers=1)
-    ingested(settings, str(folder / "in"), site=None)
-    ingested(settings, str(folder / "in"), site=None)
-    # The same under a site with such a name.
-    ingested(settings, str(folder / "in" / "names"), site=DROP)
-    return folder
-
-
-def test_every_name_comes_back_as_it_was_and_nothing_lies_beside_the_lake(spoken: Path) -> None:
-    rows = query(spoken / "L", "SELECT id, title, document_version FROM documents WHERE kind = 'post'")
-    assert {row["id"] for row in rows} == set(KEPT) and len(rows) == len(KEPT)
-    (refused_one,) = query(spoken / "L", "SELECT DISTINCT kind, rule FROM quarantine WHERE site = 'p.example'")
-    assert refused_one["rule"]  # no table may hold a NUL in a key
-    assert {row["document_version"] for row in query(spoken / "L", "SELECT document_version FROM documents")} == {1}
-    assert sorted(path.name for path in spoken.iterdir()) == ["L", "in"]
-    for path in (spoken / "L").rglob("*"):
-        relative = str(path.relative_to(spoken / "L"))
-        assert len(path.name) < 200 and relative.isprintable() and not re.search(r"DROP|touch|script|CON\b", relative)
-    (again,) = query(spoken / "L", "SELECT count(*) AS n FROM runs WHERE stream = 'files' AND changed > 0")
-    assert again["n"] == 0
-
-
-def said_by(spoken: Path, *arguments: str) -> str:
-    done = presslake(*arguments, "--lake", str(spoken / "L"), work=spoken)
-    assert done.returncode in (0, 1, 2) and "Traceback" not in done.stderr, (arguments, done.stderr)
-    return done.stdout + done.stderr
-
-
-@pytest.mark.timeout(300)
-def test_no_command_obeys_what_the_lake_says(spoken: Path, tmp_path: Path) -> None:
-    before = query(spoken / "L", "SELECT site, id, title FROM documents ORDER BY ALL")
-    shown = [
-        said_by(spoken, "sql", f"SELECT site, id, title FROM documents WHERE title = '{DROP.replace(chr(39), chr(39) * 2)}'"),
-        said_by(spoken, "sql", "SELECT id, title, text FROM documents"),
-        said_by(spoken, "sql", "SELECT id, title FROM documents", "--format", "markdown"),
-        said_by(spoken, "sql", f"SELECT * FROM {DROP}"), said_by(spoken, "sql", f"FROM search('{DROP}')"),
-        said_by(spoken, "sql", f"FROM search('{DROP.replace(chr(39), chr(39) * 2)}')"),
-        said_by(spoken, "status"), said_by(spoken, "runs"), said_by(spoken, "check"),
-        said_by(spoken, "quarantine", "list"), said_by(spoken, "quarantine", "show", DROP),
-        said_by(spoken, "purge", "--site", f"nowhere{DROP}", "--yes"), said_by(spoken, "purge", "--author", "\x1b[2J" + DROP),
-        said_by(spoken, "export", "--where", f"title = {DROP}", "-o", str(tmp_path / "x.jsonl")),
-        said_by(spoken, "report", "-o", str(tmp_path / "report.html")),
-        said_by(spoken, "ingest", "\x1b[2J" + DROP), said_by(spoken, "ingest", str(tmp_path / ("\u202e" + DROP))),
-    ]  # fmt: skip
-    for text in shown:
-        assert not _OBEYED.search(text), text
-    assert query(spoken / "L", "SELECT site, id, title FROM documents ORDER BY ALL") == before
-    page = (tmp_path / "report.html").read_text()
-    assert "<script" not in page and "<img" not in page and not _OBEYED.search(page)
-    assert not list(spoken.rglob("up")) and not list(tmp_path.rglob("up"))
-
-
-def test_spreadsheets_and_front_matter_hold_what_was_said_and_obey_nothing(spoken: Path, tmp_path: Path) -> None:
-    titles = {
-        row["id"]: row["title"] for row in query(spoken / "L", "SELECT id, title FROM documents WHERE kind = 'post'")
-    }
-    for command in (("export", "--format", "csv"), ("sql", "SELECT * FROM documents", "--format", "csv")):
-        out = tmp_path / f"{command[0]}.csv"
-        said_by(spoken, *command, "-o", str(out))
-        with open(out, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        assert len(rows) >= len(KEPT)
-        if command[0] == "export":
-            for row in rows:
-                assert not any(value.startswith(("=", "+", "-", "@", "\t", "\r")) for value in row.values()), row
-    said_by(spoken, "export", "--format", "markdown", "--where", "kind = 'post'", "-o", str(tmp_path / "md"))
-    files = list((tmp_path / "md").rglob("*.md"))
-    assert len(files) == len({str(path).lower() for path in files}) == len(KEPT)
-    for path in files:
-        assert path.resolve().is_relative_to(tmp_path / "md")
-        _, matter, _ = path.read_text(encoding="utf-8").split("---\n", 2)
-        read = yaml.safe_load(matter)
-        assert read["title"] == titles[read["id"]] and read["id"] in SPOKEN
-
-
-def test_prefect_s_summary_shows_markup_instead_of_being_it() -> None:
-    from markdown_it import MarkdownIt
-    from test_flows_summaries import row
-
-    from flows.jobs import Outcome
-    from flows.summaries import markdown_summary
-    from schemas.errors import BlockedSourceError
-
-    said = "|a|[b](javascript:alert(1))|<img src=x onerror=1>|\n# h\n![p](http://h.example/x) `c` <b>b</b> http://x.example"
-    refusal: Any = ("https://c.example/" + said, BlockedSourceError(said))
-    rejection = Rejection(said, "post", "1", "no_title", said, "rest")
-    text = markdown_summary(Outcome("r1", "/lakes/a", [row(said, "posts", "blocked", said)], [refusal], [rejection]))
-    html = MarkdownIt("commonmark").enable("table").render(text)
-    assert not re.search(r"<(img|a|b|script|h1)[\s>]", html), html
-    assert html.count("<tr>") == 2 and html.count("<td") == 10
