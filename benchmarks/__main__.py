@@ -121,7 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--size", choices=list(_ARGUMENTS), default="full", help="how much of everything")
     parser.add_argument("--peers", help="Python of an environment with dlt and datatrove")
-    parser.add_argument("--only", nargs="*", help="parts to run; the page then holds these")
+    parser.add_argument("--only", nargs="*", help="parts to run; the page keeps the others")
     given = parser.parse_args()
     about = machine(given.peers)
     written = _stored()

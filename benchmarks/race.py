@@ -26,11 +26,12 @@ def race(
             counted = action()
             taken[name].append(time.perf_counter() - began if counted is None else counted)
     ours = next(iter(taken.values()))
+    medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
     print(f"| what | seconds (median) | {what} a second | presslake is faster by | of the rounds | goal |")
     print("|---|---|---|---|---|---|")
     for name, seconds in taken.items():
         ratios = sorted(theirs / mine for theirs, mine in zip(seconds, ours, strict=True))
-        middle = statistics.median(seconds)
+        middle = medians[name]
         print(f"| {name} | {middle:.2f} | {count / middle:.0f} | {statistics.median(ratios):.2f}× |"
               f" {ratios[0]:.2f}–{ratios[-1]:.2f} | {(goals or {}).get(name, '')} |")  # fmt: skip
-    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+    return medians

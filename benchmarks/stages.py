@@ -24,7 +24,6 @@ from typing import Any
 from unittest.mock import patch
 
 import flows.curation
-import flows.names
 import flows.pipeline
 import flows.rows.posts
 from benchmarks.ingestion import write_posts

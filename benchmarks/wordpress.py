@@ -224,8 +224,7 @@ def main(arguments: list[str] | None = None) -> None:
                 FLOOR: partial(by_floor, url, folder),
             }
             if given.peers:
-                dlt = partial(by_dlt, given.peers, url, folder)
-                contestants[DLT] = dlt
+                contestants[DLT] = partial(by_dlt, given.peers, url, folder)
             print(f"{posts} posts of 10 KB over loopback, {rounds} rounds\n")
             taken = race(contestants, rounds, posts, "posts", {SCRIPT: 8, DLT: 3})
         explain({name: seconds / posts * 1e3 for name, seconds in taken.items()})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -84,7 +85,7 @@ def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshots: dict[st
 
     Those of an object store must be in the mirror already.
     """
-    bases = [_base(lake, TABLES[name], table) for name, table in snapshots.items()]
+    bases = [_rows(lake, name, TABLES[name], table, data_files(table)) for name, table in snapshots.items()]
     bases += [_superseded(lake, snapshots["documents"]), *_indexed(lake, snapshots["documents"])]
     connection.execute("CREATE SCHEMA lake")
     for base in bases:
@@ -110,29 +111,25 @@ def _build(path: Path, lake: Lake, snapshots: dict[str, DeltaTable]) -> None:
         connection.execute("DETACH catalog")
 
 
-def _base(lake: Lake, table: Table, snapshot: DeltaTable) -> str:
-    """Return the statement that makes ``lake.<table>``: exactly the files of this snapshot."""
+def _rows(lake: Lake, name: str, table: Table, snapshot: DeltaTable, paths: Iterable[str]) -> str:
+    """Return the statement that makes ``lake.<name>``: the rows of exactly these of a snapshot's data files."""
     columns = [column for column in table.columns if column.name != table.partition]
     schema = pa.schema([column.arrow().with_nullable(True) for column in columns])
     # A list must not be empty: a file of no rows stands at its end.
     empty = _write(lake, f"empty-{table.name}-{SCHEMA_VERSION}", schema.empty_table(), overwrite=False)
-    files = [*(f"{table.name}/{path}" for path in data_files(snapshot)), empty]
-    return _view(lake, table.name, files, schema.names, by_name=not is_of_one_form(snapshot))
+    files = [*(f"{table.name}/{path}" for path in paths), empty]
+    return _view(lake, name, files, schema.names, by_name=not is_of_one_form(snapshot))
 
 
 def _indexed(lake: Lake, documents: DeltaTable) -> list[str]:
     """Return the statements of what ``search`` reads: words and lengths where indexed, and the files that are not."""
     done, others = words.indexed(lake, documents)
-    statements = []
+    statements = [_rows(lake, "unindexed", TABLES["documents"], documents, others)]
     for place, (name, schema) in enumerate((("words", words.WORDS), ("lengths", words.LENGTHS))):
         empty = _write(lake, f"empty-{name}-{words.FORMAT}", schema.empty_table(), overwrite=False)
         files = [*(words.names(path)[place] for path in done), empty]
         statements.append(_view(lake, name, files, schema.names, by_name=False))
-    schema = TABLES["documents"]
-    empty = f"{PUBLISHED}/empty-documents-{SCHEMA_VERSION}.parquet"
-    columns = [column.name for column in schema.columns if column.name != schema.partition]
-    files = [*(f"documents/{path}" for path in others), empty]
-    return [*statements, _view(lake, "unindexed", files, columns, by_name=not is_of_one_form(documents))]
+    return statements
 
 
 def _superseded(lake: Lake, documents: DeltaTable) -> str:

@@ -149,8 +149,8 @@ def indexed(lake: Lake, documents: DeltaTable) -> tuple[list[str], list[str]]:
     if lake.is_remote:
         # Another machine may have made what this one lacks.
         mirror.fetch_published(lake, {name for path in paths for name in names(path)})
-    done = [path for path in paths if _is_indexed(lake, path)]
-    return done, [path for path in paths if path not in set(done)]
+    is_done = {path: _is_indexed(lake, path) for path in paths}
+    return [path for path in paths if is_done[path]], [path for path in paths if not is_done[path]]
 
 
 def names(path: str) -> tuple[str, str]:

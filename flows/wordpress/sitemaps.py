@@ -71,9 +71,9 @@ def listed(client: Client, base: str) -> Listed:
 
 
 def _from_robots(client: Client, base: str) -> list[str]:
-    listed = re.findall(r"^[ \t]*sitemap:[ \t]*(\S+)", client.robots(base), re.IGNORECASE | re.MULTILINE)
+    named = re.findall(r"^[ \t]*sitemap:[ \t]*(\S+)", client.robots(base), re.IGNORECASE | re.MULTILINE)
     # One robots.txt serves all installations of a host; another's sitemap says nothing of this one.
-    return [entry for entry in listed if entry.startswith(base) and not _NOT_DOCUMENTS.search(entry)]
+    return [entry for entry in named if entry.startswith(base) and not _NOT_DOCUMENTS.search(entry)]
 
 
 def _locations(tree: Any, address: str) -> Iterator[str]:
