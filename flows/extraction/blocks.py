@@ -19,11 +19,13 @@ def heading(walker: Walker, element: Element) -> None:
 
 def write_heading(walker: Walker, blocks: list[Block], level: int) -> None:
     """Write the blocks in a heading as one."""
-    text = " ".join(block.text for block in blocks if block.text)
-    markdown = " ".join(block.markdown for block in blocks).replace("  \n", " ").replace("\n", " ")
+    text = " ".join([block.text for block in blocks if block.text])
+    markdown = " ".join([block.markdown for block in blocks])
     if not text:
         walker.blocks += blocks
         return
+    if "\n" in markdown:
+        markdown = markdown.replace("  \n", " ").replace("\n", " ")
     text = " ".join(text.split())
     walker.headings.append({"level": level, "text": text})
     walker.blocks.append(Block(text, f"{'#' * level} {escape_heading(markdown)}", "heading"))
@@ -171,7 +173,7 @@ def list_block(items: list[tuple[int, list[Block]]], ordered: bool, previous: st
     """Make one block of numbered items; ``previous`` is the kind of the block before."""
     # Two lists in a row would melt into one in Markdown: the second gets the other marker.
     kind = ("ol)" if previous == "ol" else "ol") if ordered else ("ul*" if previous == "ul" else "ul")
-    tight = all(block.kind[:2] in ("ul", "ol") for _, blocks in items for block in blocks[1:])
+    tight = all([block.kind[:2] in ("ul", "ol") for _, blocks in items if len(blocks) > 1 for block in blocks[1:]])
     texts: list[str] = []
     marked: list[str] = []
     expected = None
@@ -180,6 +182,11 @@ def list_block(items: list[tuple[int, list[Block]]], ordered: bool, previous: st
             kind = "ol" if kind == "ol)" else "ol)"
         expected = number + 1
         sign = f"{max(0, number)}{kind[2:] or '.'} " if ordered else (kind[2:] or "-") + " "
+        if len(blocks) == 1 and not blocks[0].kind and "\n" not in blocks[0].markdown:  # nearly every item
+            marked.append(sign + blocks[0].markdown)
+            if blocks[0].text:
+                texts.append((f"{number}. " if ordered else "- ") + blocks[0].text)
+            continue
         indent = " " * len(sign)
         body = ("\n" if tight else "\n\n").join([block.markdown for block in blocks])
         marked.append(sign + body.replace("\n", "\n" + indent).replace("\n" + indent + "\n", "\n\n"))

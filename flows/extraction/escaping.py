@@ -23,6 +23,7 @@ _LINE_START: Final = re.compile(
     r"|^(\d{1,9})(?=[.)](?:\s|$))",
     re.M,
 )
+_SIGNS: Final = "_*[]&<`~\\"
 _STARTERS: Final = frozenset("#>+-=|:0123456789")
 _TRAILING_HASHES: Final = re.compile(r"(^|\s)(#+\s*)$")
 _URL: Final = re.compile(
@@ -40,6 +41,22 @@ def escape_text(text: str) -> str:
     ):  # fmt: skip
         return _MARKUP.sub(_escaped, text)
     return text
+
+
+def escape_texts(texts: list[str]) -> list[str]:
+    """Escape many texts: what each of them would be by itself, at the price of those that need it."""
+    whole = "".join(texts)
+    signs = [sign for sign in _SIGNS if sign in whole]
+    if not signs:
+        return texts
+    # An ampersand alone means something only before the rest of a reference.
+    is_tame = signs == ["&"] and ";" not in whole
+    escaped = list(texts)
+    for sign in signs:
+        for place, text in enumerate(texts):
+            if sign in text and not (is_tame and text[-1] != "&"):
+                escaped[place] = _MARKUP.sub(_escaped, text)
+    return escaped
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -236,10 +236,14 @@ class Walker:
         return urljoin(self._base or "", "/")[:-1]
 
     def record_link(self, url: str, text: str, rel: str | None) -> None:
-        """Add an entry to `links`; one without a host (`mailto:`) is internal only if it is relative."""
+        """Add an entry to `links`."""
+        self.links.append(self.link_entry(url, text, rel))
+
+    def link_entry(self, url: str, text: str, rel: str | None) -> dict[str, object]:
+        """Make an entry for `links`; one without a host (`mailto:`) is internal only if it is relative."""
         host = host_of(url)
         internal = host == self._host if host else ":" not in url.split("/", 1)[0]
-        self.links.append({"url": url, "text": text, "rel": rel or None, "is_internal": internal})
+        return {"url": url, "text": text, "rel": rel or None, "is_internal": internal}
 
 
 def is_tidy(text: str) -> bool:
