@@ -30,8 +30,9 @@ class Names:
         for row in rows:
             by_site[row["site"]].append(row)
         for site, documents in by_site.items():
-            self._look_up(site, _unnamed(documents, site, self._known))
-            missing = _unnamed(documents, site, self._known)
+            wanted = self._unknown(site, _unnamed(documents))
+            self._look_up(site, wanted)
+            missing = self._unknown(site, wanted)
             if fetch is not None and any(missing.values()):
                 fetch(site, missing)
                 self._look_up(site, missing)
@@ -39,6 +40,12 @@ class Names:
                 self._fill(site, row)
             # Media are looked up batch by batch, so that memory does not grow with the site.
             self._known = {key: row for key, row in self._known.items() if key[1] != "media"}
+
+    def _unknown(self, site: str, wanted: Missing) -> Missing:
+        return {
+            table: {(taxonomy, id_) for taxonomy, id_ in keys if (site, table, taxonomy, id_) not in self._known}
+            for table, keys in wanted.items()
+        }
 
     def _look_up(self, site: str, missing: Missing) -> None:
         columns: Mapping[str, tuple[str, ...]] = {
@@ -66,15 +73,12 @@ class Names:
             image.update({name: known[name] for name in known if name != "id" and known[name] is not None})
 
 
-def _unnamed(documents: list[Row], site: str, known: Mapping[tuple[str, str, str, str], Row]) -> Missing:
+def _unnamed(documents: list[Row]) -> Missing:
     missing: Missing = {"authors": set(), "terms": set(), "media": set()}
     for row in documents:
-        missing["authors"].update(("", a["id"]) for a in row.get("authors") or () if a["id"] and not a["name"])
-        missing["terms"].update((t["taxonomy"], t["id"]) for t in row.get("terms") or () if t["id"] and not t["name"])
+        missing["authors"].update([("", a["id"]) for a in row.get("authors") or () if a["id"] and not a["name"]])
+        missing["terms"].update([(t["taxonomy"], t["id"]) for t in row.get("terms") or () if t["id"] and not t["name"]])
         image = row.get("featured_image")
         if image and image.get("id") and not image.get("width"):
             missing["media"].add(("", image["id"]))
-    return {
-        table: {(taxonomy, id_) for taxonomy, id_ in wanted if (site, table, taxonomy, id_) not in known}
-        for table, wanted in missing.items()
-    }
+    return missing

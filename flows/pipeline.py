@@ -168,7 +168,8 @@ class Pipeline:
     def _landed(self, records: Sequence[RawRecord]) -> tuple[list[RawRecord], list[RawRecord]]:
         """Land what is not known yet; return the records to extract, and those that cannot change anything."""
         fresh, unchanged = self._unknown(records)
-        land_raw(self.lake, fresh, self.run_id)
+        if fresh:
+            land_raw(self.lake, fresh, self.run_id)
         captured = [r for r in fresh if r.source == "page"]
         if not captured:
             return fresh, unchanged
@@ -180,9 +181,8 @@ class Pipeline:
 
     def _unknown(self, records: Sequence[RawRecord]) -> tuple[list[RawRecord], list[RawRecord]]:
         """Part the records into those to extract, and those whose very bytes made the newest version."""
-        heads = document_heads(
-            self.lake.table("documents"), ((r.site, r.kind, r.id) for r in records if r.table == "documents")
-        )
+        keys = [(r.site, r.kind, r.id) for r in records if r.table == "documents"]
+        heads = document_heads(self.lake.table("documents"), keys) if keys else {}
         fresh: list[RawRecord] = []
         unchanged: list[RawRecord] = []
         # Where a batch has several states of a document, the last of them stands, as it did the first time.

@@ -20,6 +20,7 @@ _STATE_COLUMNS = (
     "content_sha256", "url", "slug", "status", "title", "published_at", "modified_at", "authors", "terms",
     "featured_image", "is_protected", "is_sticky", "comment_status", "parent_id", "menu_order", "deleted_at",
 )  # fmt: skip
+_OTHER_SPACE = b"\t\v\f\r\x1c\x1d\x1e\x1f"
 _NOT_STATE = ("site_bucket", "source")
 
 
@@ -63,12 +64,20 @@ def sha256_hex(data: bytes) -> str:
 
 
 def _folded(value: str) -> str:
-    value = unicodedata.normalize("NFC", value)
+    if not value.isascii():
+        value = unicodedata.normalize("NFC", value)
     lines = value.replace("\n\n", " ").replace("\n", " ")
     # Most text has no white space but single spaces and line ends: two looks cost less than taking it to pieces.
-    if lines.isprintable() and "  " not in lines:
+    if "  " not in lines and not _has_other_space(lines):
         return lines.strip(" ")
     return " ".join(value.split())
+
+
+def _has_other_space(line: str) -> bool:
+    """Tell whether a text without line ends may hold white space other than spaces."""
+    if not line.isascii():
+        return not line.isprintable()
+    return len(line.encode().translate(None, _OTHER_SPACE)) < len(line)
 
 
 def content_sha256(title: str, text: str) -> str:
@@ -80,14 +89,19 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
+# Escapes all but ASCII, so that lone surrogates cannot break the encoding. Made once: it is asked for every row.
+_JSON = json.JSONEncoder(sort_keys=True, default=_plain, separators=(",", ":"))
+
+
 def _digest(value: Any) -> str:
-    # dumps escapes non-ASCII, so lone surrogates cannot break the encoding.
-    return sha256_hex(json.dumps(value, sort_keys=True, default=_plain, separators=(",", ":")).encode())
+    return sha256_hex(_JSON.encode(value).encode())
 
 
 def _address(url: str | None) -> str | None:
     """Cut query and fragment off, where nonces, tracking and cache-busters live."""
-    return url and url.split("#", 1)[0].split("?", 1)[0]
+    if not url or ("?" not in url and "#" not in url):
+        return url
+    return url.split("#", 1)[0].split("?", 1)[0]
 
 
 def bare_address(url: str) -> str:

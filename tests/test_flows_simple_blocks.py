@@ -30,7 +30,8 @@ HREFS = st.sampled_from([
     'href="https://example.org/a?b=1&amp;c=2"', 'href="/relative"', 'href="#note"', 'href=""', "href='x'", "href=x",
     'href="javascript:x()"', 'href="https://example.org/(a)"', 'class="more-link" href="/m"', 'rel="nofollow" href="/n"',
     'href="/o" target="_blank" rel="noopener"', 'href="/p" style="display:none"', 'name="anchor"', 'href=" /q "',
-    'href="a b"', 'href="/a[1]"', 'href="/x" href="/y"', 'title="a>b" href="/z"', 'href="/u" hidden', 'id="toc_container" href="/t"',
+    'href="a b"', 'href="/a[1]"', 'href="/x" href="/y"', 'title="a>b" href="/z"', 'href="/u" hidden',
+    'id="toc_container" href="/t"',
 ])  # fmt: skip
 CLASSES = st.sampled_from(
     ["", ' class="wp-block-list"', ' class="sharedaddy"', ' id="x"', ' style="display:none"', ' class="has-large-font-size"',

@@ -163,7 +163,7 @@ class _Pieces:
         return tag, runs, links, end
 
     def _items(self, place: int, closing: str, links: list[dict[str, object]]) -> tuple[list[Block], int]:
-        runs = []
+        runs: list[Block] = []
         while True:
             text, tag = self.texts[place], self.tags[place]
             if text and not text.isspace():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 from typing import Any
 
 from flows.batches import Batch, Gone, ahead
@@ -59,6 +60,11 @@ class Intake:
     def site(self) -> str:
         """The site's name in the lake."""
         return self.api.site
+
+    @cached_property
+    def _context(self) -> dict[str, Any]:
+        """What every record needs to be told; one value, which is told once for many records."""
+        return {"zone": self._zone, "taxonomies": self.taxonomies}
 
     @property
     def zone(self) -> tzinfo | None:
@@ -169,7 +175,7 @@ class Intake:
             etag=answer.headers.get("ETag") if answer else None,
             content_type=JSON,
             given_source=self.pipeline.source,
-            context={"zone": self._zone, "taxonomies": self.taxonomies},
+            context=self._context,
         )
 
     def _odd(self, stream: Stream, page: Page, payload: bytes, seen: set[str]) -> list[Rejection]:
