@@ -27,7 +27,7 @@ import duckdb
 import pyarrow
 import trafilatura
 
-from benchmarks import extraction, ingestion, lake, memory, pages, queries, stages, startup, wordpress
+from benchmarks import extraction, increments, ingestion, lake, memory, pages, queries, stages, startup, wordpress
 
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 _INTRODUCTION = """# Benchmarks
@@ -72,7 +72,11 @@ def sections(size: str, peers: str | None) -> dict[str, tuple[str, Callable[[], 
         "saved": ("Saved posts", ingestion.main),
         "pages": ("HTML pages", lambda: pages.main(given["pages"] + beside)),
         "extraction": ("Extraction alone", extraction.main),
-        "growth": ("Growth", lambda: lake.main(["--small-sites", "0", *given["growth"]])),
+        "increments": ("Increments as the lake grows", lambda: increments.main(given["growth"])),
+        "growth": (
+            "Steps of an increment as the lake grows",
+            lambda: lake.main(["--small-sites", "0", *given["growth"]]),
+        ),
         "queries": ("Questions through the views", lambda: queries.main(given["queries"])),
         "memory": ("Memory", lambda: memory.main(given["memory"])),
         "startup": ("Start-up", startup.main),

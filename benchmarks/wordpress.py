@@ -24,8 +24,9 @@ import sys
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ OURS, FLOOR = "presslake, everything on", "floor: fetch, decode, encode"
 SCRIPT, DLT = "requests + trafilatura + pyarrow", "dlt, rest_api to Parquet, nothing extracted"
 
 
-def serve(source: str, told: Any) -> None:
-    """Serve the posts of a file as a WordPress site; tell the address, then go on until ended."""
+def serve(source: str, told: Any, asked: Any) -> None:
+    """Serve the posts of a file as a WordPress site; tell the address, then edit what is asked for until ended."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     from breakable_server import BreakableServer, Reply, Site
 
@@ -102,18 +103,34 @@ def serve(source: str, told: Any) -> None:
                 site.lists["posts"].append(post)
         site.prepare()
         told.put(server.url)
-        time.sleep(3600)
+        while True:
+            chosen, when = asked.get()
+            for number, place in enumerate(chosen):
+                post = site.lists["posts"][place]
+                post["modified"] = post["modified_gmt"] = f"{when + timedelta(seconds=number):%Y-%m-%dT%H:%M:%S}"
+                post["content"]["rendered"] += f"<p>Edited at {when}.</p>"
+            site.prepare()
+            told.put("edited")
+
+
+Edit = Callable[[Sequence[int], datetime], None]
+"""Changes the posts at these places of a site's file, as from this time on."""
 
 
 @contextmanager
-def site(source: Path) -> Iterator[str]:
-    """Run the server in a process of its own; give its address."""
+def site(source: Path) -> Iterator[tuple[str, Edit]]:
+    """Run the server in a process of its own; give its address, and what edits its posts."""
     context = multiprocessing.get_context("spawn")
-    told = context.Queue()
-    process = context.Process(target=serve, args=(str(source), told), daemon=True)
+    told, asked = context.Queue(), context.Queue()
+    process = context.Process(target=serve, args=(str(source), told, asked), daemon=True)
     process.start()
+
+    def edit(chosen: Sequence[int], when: datetime) -> None:
+        asked.put((list(chosen), when))
+        told.get(timeout=120)
+
     try:
-        yield told.get(timeout=120)
+        yield told.get(timeout=120), edit
     finally:
         process.kill()
         process.join()
@@ -217,7 +234,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, source = Path(name), Path(name, "posts.ndjson")
         write_posts(source, posts)
-        with site(source) as url:
+        with site(source) as (url, _):
             contestants: dict[str, Callable[[], float | None]] = {
                 OURS: partial(by_presslake, url, folder),
                 SCRIPT: partial(by_script, url, folder),

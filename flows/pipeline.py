@@ -91,6 +91,7 @@ class Pipeline:
         )  # fmt: skip
         self._names = Names(self.lake)
         self._under_way: _UnderWay | None = None
+        self.batches = 0  # how many have begun to be committed: what was read of the lake before is out of date
         self.note = Note(self.lake, self.run_id)
         self._began = utcnow(), time.monotonic()
 
@@ -142,6 +143,7 @@ class Pipeline:
 
     def _finish(self, under_way: _UnderWay) -> None:
         batch, fresh, unchanged = under_way.batch, under_way.fresh, under_way.unchanged
+        self.batches += 1
         rejections = list(batch.rejections)
         entities, documents = self._sorted(fresh, under_way.extracted(), rejections)
         checked = {name: _checked(name, pairs, rejections) for name, pairs in entities.items()}

@@ -91,6 +91,17 @@ def test_a_second_run_costs_two_requests_a_stream_and_writes_nothing(wordpress: 
     assert query(settings.lake, "SELECT max(document_version) AS v FROM document_versions") == [{"v": 1}]
 
 
+def test_a_stream_of_nothing_costs_two_requests_and_is_seen_to_fill(wordpress: Any, settings: Settings) -> None:
+    wordpress.php(
+        "foreach (get_posts(['post_type' => 'page', 'numberposts' => -1]) as $p) wp_delete_post($p->ID, true);"
+    )
+    for _ in range(2):
+        row = stream(ingested(settings, wordpress.url, kinds=("pages",)), "pages")
+        assert (row["fetched"], row["requests"], row["completeness"]) == (0, 2, "complete")
+    wordpress.php("wp_insert_post(['post_title' => 'First', 'post_status' => 'publish', 'post_type' => 'page']);")
+    assert stream(ingested(settings, wordpress.url, kinds=("pages",)), "pages")["new"] == 1
+
+
 def test_edits_schedules_removals_and_returns_are_followed(wordpress: Any, settings: Settings) -> None:
     ingested(settings, wordpress.url)
     ids = {n: wordpress.post_id(f"qx-000{n}") for n in range(1, 6)}

@@ -300,17 +300,16 @@ def _marked(table: DeltaTable, marks: Marks) -> list[Transaction]:
 
 def mark(lake: Lake, app_id: str, table: str = "documents") -> int | None:
     """Return a mark of a table; None when it was never set."""
-    return marks(lake, [app_id], table)[app_id]
-
-
-def marks(lake: Lake, app_ids: Iterable[str], table: str = "documents") -> dict[str, int | None]:
-    """Return some marks of a table as they stand at one moment: opening it costs far more than to look one up."""
-    snapshot = lake.table(table)
-    return {app_id: snapshot.transaction_version(app_id) for app_id in app_ids}
+    return lake.table(table).transaction_version(app_id)
 
 
 def watermark(lake: Lake, site: str, kind: str, table: str = "documents") -> datetime | None:
     """Return the newest modification time committed for a site and kind; None before the first."""
-    value = mark(lake, watermark_id(site, kind), table)
+    return watermark_in(lake.table(table), site, kind)
+
+
+def watermark_in(snapshot: DeltaTable, site: str, kind: str) -> datetime | None:
+    """Return the newest modification time of a site and kind in a snapshot; None before the first."""
+    value = snapshot.transaction_version(watermark_id(site, kind))
     # Zero is what a purge leaves of it.
     return from_micros(value) if value else None

@@ -15,7 +15,6 @@ from flows.wordpress.crawl import OVERLAP, ZONE_OVERLAP, Page, ParameterIgnored
 from flows.wordpress.intake import NEVER, Intake
 from flows.wordpress.streams import Stream
 from schemas.keys import cursor_id, from_micros, micros, scanned_id, short_digest, swept_id, watermark_id, zone_id
-from warehouse.commit import watermark
 from warehouse.ledger import StreamRun
 
 log = logging.getLogger(__name__)
@@ -87,10 +86,12 @@ class Changes:
         started, position = self._cursor(stream, again)
         if position != (0, 0):
             log.info("%s %s: going on after id %s", self.intake.site, stream.name, position[1])
-        newest = self.intake.take(stream, run, self.crawler.by_id(stream, position), started=started).newest
-        # What was edited behind the walk is newer than its start.
-        with suppress(ParameterIgnored):
-            newest = max(newest, self._edited(stream, run, started, OVERLAP))
+        taken = self.intake.take(stream, run, self.crawler.by_id(stream, position), started=started)
+        newest = taken.newest
+        if taken.ids or position != (0, 0):
+            # What was edited behind the walk is newer than its start. (In an empty stream nothing was.)
+            with suppress(ParameterIgnored):
+                newest = max(newest, self._edited(stream, run, started, OVERLAP))
         site, kind = self.intake.site, stream.kind
         seen = {scanned_id(site, kind): micros(started), swept_id(site, kind): micros(started)}
         self.finish(stream, run, newest, seen)
@@ -152,9 +153,9 @@ class Changes:
         marks = {id_: 0 for id_, stored in self.intake.marks(stream, cursor).items() if stored} | dict(more or {})
         if self.intake.zone_setting is not None:
             marks[zone_id(site, kind)] = short_digest(self.intake.zone_setting)
-        known = watermark(self.intake.lake, site, kind, stream.table)
+        known = self.intake.watermark(stream)
         newest = min(newest, datetime.now(UTC))
         if newest > max(known or NEVER, NEVER):
             marks[watermark_id(site, kind)] = micros(newest)
         self.intake.note(stream, run, marks)
-        run.watermark_after = watermark(self.intake.lake, site, kind, stream.table)
+        run.watermark_after = self.intake.watermark(stream)

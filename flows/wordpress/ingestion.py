@@ -18,7 +18,6 @@ from flows.wordpress.intake import Intake
 from flows.wordpress.reconciliation import Reconciliation
 from flows.wordpress.streams import Stream, chosen, streams_of
 from schemas.errors import BlockedSourceError, NotNowError, SourceError, TransientSourceError
-from warehouse.commit import watermark
 from warehouse.ledger import StreamRun
 
 log = logging.getLogger(__name__)
@@ -109,7 +108,7 @@ class SiteIngest:
         if not stream.is_dated:
             self.reconciliation.undated(stream, run, again=self.options.full)
             return
-        known = watermark(self.intake.lake, self.api.site, stream.kind, stream.table)
+        known = self.intake.watermark(stream)
         run.watermark_before = run.watermark_after = known
         could_tell = True
         if known is None or self.options.full or self.changes.is_rescan_due(stream):

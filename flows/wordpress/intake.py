@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from typing import Any
+
+from deltalake import DeltaTable
 
 from flows.batches import Batch, Gone, ahead
 from flows.names import Missing
@@ -23,7 +26,7 @@ from schemas.errors import RecordError, SourceError
 from schemas.keys import cursor_id, micros, sha256_hex
 from schemas.records import RawRecord, Rejection
 from schemas.tables import TABLES
-from warehouse.commit import mark, marks
+from warehouse.commit import watermark_in
 from warehouse.heads import public
 from warehouse.ledger import StreamRun
 
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _ID = re.compile(rb'\{\s*"id"\s*:\s*(\d{1,19})\s*[,}]')
 NEVER = datetime.min.replace(tzinfo=UTC)
+_FRESH_S = 5.0
 
 
 @dataclass
@@ -55,6 +59,7 @@ class Intake:
         self.recounted: dict[str, dict[str, int]] = {}
         self._zone = (api.index.get("timezone_string") or None, api.index.get("gmt_offset"))
         self._poison: dict[str, dict[str, Rejection]] = {}
+        self._snapshots: dict[str, tuple[int, float, DeltaTable]] = {}
 
     @property
     def site(self) -> str:
@@ -86,15 +91,31 @@ class Intake:
     ) -> dict[str, datetime | None]:
         """Return id → modification time of what the lake takes to be public (among ``ids``, modified ``after``)."""
         among = None if ids is None else [str(id_) for id_ in ids]
-        return public(self.lake.table(stream.table), TABLES[stream.table], self.site, stream.kind, among, after)
+        return public(self.table(stream.table), TABLES[stream.table], self.site, stream.kind, among, after)
+
+    def table(self, name: str) -> DeltaTable:
+        """Return a snapshot of a table: what this run wrote is in it, what others wrote a moment ago may not be.
+
+        To open a table takes as long as a request, and an increment without news asks for dozens of facts.
+        """
+        batches, opened, snapshot = self._snapshots.get(name, (-1, 0.0, None))
+        if snapshot is None or batches != self.pipeline.batches or time.monotonic() - opened > _FRESH_S:
+            snapshot = self.lake.table(name)
+            self._snapshots[name] = self.pipeline.batches, time.monotonic(), snapshot
+        return snapshot
 
     def mark(self, stream: Stream, id_: str) -> int | None:
         """Return a mark of the table that holds a stream."""
-        return mark(self.lake, id_, stream.table)
+        return self.marks(stream, [id_])[id_]
 
     def marks(self, stream: Stream, ids: Iterable[str]) -> dict[str, int | None]:
-        """Return some marks of the table that holds a stream, read at one moment."""
-        return marks(self.lake, ids, stream.table)
+        """Return some marks of the table that holds a stream."""
+        snapshot = self.table(stream.table)
+        return {id_: snapshot.transaction_version(id_) for id_ in ids}
+
+    def watermark(self, stream: Stream) -> datetime | None:
+        """Return the newest modification time committed of a stream; None before the first."""
+        return watermark_in(self.table(stream.table), self.site, stream.kind)
 
     def note(self, stream: Stream, run: StreamRun, marks: Mapping[str, int]) -> None:
         """Set the marks that differ from what is stored, in a commit of their own."""

@@ -83,7 +83,7 @@ class Reconciliation:
         """Return how many documents the site states for each term, as the lake knows it; nothing for other streams."""
         if stream.table != "terms":
             return {}
-        return stated_counts(self.intake.lake.table("terms"), self.intake.site, stream.kind)
+        return stated_counts(self.intake.table("terms"), self.intake.site, stream.kind)
 
     def memberships(self, selected: Iterable[Stream]) -> None:
         """Fetch documents that were given a term, or lost one, without their modification time telling.
@@ -94,7 +94,7 @@ class Reconciliation:
         wanted = {(taxonomy, id_) for taxonomy, counts in self.intake.recounted.items() for id_ in counts}
         if not wanted:
             return
-        here = members(self.intake.lake.table("documents"), self.intake.site, wanted)
+        here = members(self.intake.table("documents"), self.intake.site, wanted)
         for taxonomy, id_ in sorted(wanted):
             stated, term_stream = self.intake.recounted[taxonomy][id_], self.intake.streams[taxonomy]
             known = here[taxonomy, id_]
