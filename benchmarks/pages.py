@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,13 +22,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import trafilatura
 
+import flows.curation
+import flows.extraction.page_choice
+import flows.extraction.pages
+import flows.rows.posts
 from benchmarks.ingestion import _content
 from benchmarks.race import race
+from benchmarks.stages import RUNS, Stages, Timed, table
 from flows.jobs import IngestRequest, ingest
+from flows.readers.files import HTML
 from flows.settings import Settings
+from schemas.records import RawRecord
 
 TRAFILATURA = "one process of trafilatura"
 _FEW = 500  # datatrove takes a tenth of a second a page
+_PROFILED = 300
+_TIMED: Timed = {
+    "trafilatura, its searches remembered": ((flows.extraction.page_choice, "_trafilatura"),),
+    "resiliparse": ((flows.extraction.page_choice, "_resiliparse"),),
+    "choose between them": ((flows.extraction.pages, "choose"),),
+    "walk the tree: text, Markdown, links of every block": ((flows.extraction.pages, "read_page"),),
+    "find the chosen lines among the blocks": ((flows.extraction.pages, "chosen_content"),),
+    "parse; title, dates, people, regions": ((flows.extraction.pages, "extract_page"),),
+    "tell the language, count words": ((flows.rows.posts, "language"), (flows.rows.posts, "word_count")),
+}
 _PAGE = """<!DOCTYPE html><html lang="en"><head><title>{title} – The Ledger</title>
 <meta property="article:published_time" content="2021-05-04T10:00:00Z"><meta name="author" content="Ann Example"></head>
 <body><header><nav><ul>{menu}</ul></nav></header><main><article><h1>{title}</h1>{content}</article></main>
@@ -58,6 +76,29 @@ def by_presslake(source: Path, folder: Path) -> None:
     """Do everything that presslake does."""
     outcome = ingest(IngestRequest((str(source),)), Settings(lake=tempfile.mkdtemp(dir=folder)))
     assert outcome.exit_code == 0, outcome.as_json()
+
+
+def profile(source: Path) -> None:
+    """Print where the CPU time of a page goes, and what trafilatura alone takes of it where nothing speeds it up."""
+    pages = sorted(source.iterdir())[:_PROFILED]
+    records = [
+        RawRecord("ledger.example", "page", path.name, path.read_bytes(), "file", datetime.now(UTC), content_type=HTML)
+        for path in pages
+    ]
+    runs, alone = [], []
+    for _ in range(RUNS):  # before it is told to remember anything
+        began = time.process_time()
+        for record in records:
+            trafilatura.extract(record.payload.decode(), url=f"https://ledger.example/{record.id}")
+        alone.append(time.process_time() - began)
+    for taken in alone:
+        stages = Stages()
+        with stages.watching(_TIMED), stages.stage("the rest of a row"):
+            for record in records:
+                assert flows.curation.curate(record).error is None
+        runs.append({**stages.seconds, "(trafilatura in the script)": taken})
+    print(f"\n{len(pages)} of them in one process, {RUNS} runs\n")
+    table(runs, len(pages), "page")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -91,6 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
             contestants[f"datatrove's trafilatura, counted from {len(few)} pages"] = by_datatrove
         print(f"{given.pages} pages of 12 KB, {given.rounds} rounds\n")
         race(contestants, given.rounds, given.pages, "pages", {TRAFILATURA: 1.8})
+        profile(folder / "pages")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -36,7 +36,9 @@ from warehouse.catalog import publish
 from warehouse.lake import Lake
 
 RUNS = 5
-_TIMED: dict[str, tuple[tuple[ModuleType, str], ...]] = {
+Timed = Mapping[str, tuple[tuple[ModuleType, str], ...]]
+"""By stage, the functions that are it, by the module that calls them."""
+_TIMED: Timed = {
     "read text, Markdown, links, media": ((flows.rows.posts, "extract_fragment"),),
     "tell the language, count words": ((flows.rows.posts, "language"), (flows.rows.posts, "word_count")),
     "the rest of a row: decode JSON, dates, names, hashes": ((flows.pipeline, "curate"),),
@@ -48,7 +50,7 @@ _TIMED: dict[str, tuple[tuple[ModuleType, str], ...]] = {
 }
 
 
-class _Stages:
+class Stages:
     """CPU seconds by stage; a stage inside another one takes its time from it."""
 
     def __init__(self) -> None:
@@ -66,7 +68,16 @@ class _Stages:
             self.seconds[name] += taken - self._inner.pop()
             self._inner[-1] += taken
 
-    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @contextmanager
+    def watching(self, timed: Timed) -> Iterator[None]:
+        """Time these functions wherever they are called meanwhile."""
+        with ExitStack() as patched:
+            for name, places in timed.items():
+                for module, function in places:
+                    patched.enter_context(patch.object(module, function, self._timed(name, getattr(module, function))))
+            yield
+
+    def _timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*arguments: Any, **options: Any) -> Any:
             with self.stage(name):
                 return function(*arguments, **options)
@@ -76,13 +87,9 @@ class _Stages:
 
 def measure(source: Path, lake: Lake) -> Counter[str]:
     """Bring the posts of a file to a lake; return the CPU seconds of each stage."""
-    stages = _Stages()
+    stages = Stages()
     settings = Settings(lake=lake.root, workers=1)
-    with ExitStack() as patched:
-        for name, places in _TIMED.items():
-            for module, function in places:
-                timed = stages.timed(name, getattr(module, function))
-                patched.enter_context(patch.object(module, function, timed))
+    with stages.watching(_TIMED):
         with stages.stage("cut the JSON into records"):
             records = read(Source.parse(str(source)), FileOptions(None, settings.max_file_bytes))
             batches = list(gathered(records, most=settings.batch_records, most_bytes=settings.batch_bytes))
@@ -95,7 +102,7 @@ def measure(source: Path, lake: Lake) -> Counter[str]:
     return stages.seconds
 
 
-def _between_processes(batches: list[Batch], stages: _Stages) -> None:
+def _between_processes(batches: list[Batch], stages: Stages) -> None:
     """Take the records and what is made of them through what workers and their owner tell one another."""
     for batch in batches:
         made = [flows.curation.curate(record) for record in batch.records]
@@ -118,11 +125,17 @@ def main(arguments: list[str] | None = None) -> None:
             for line in source.open():
                 json.loads(line)
             runs[-1]["(decode the JSON, nothing else)"] = time.process_time() - began
-    print(f"{posts} posts of 10 KB, {RUNS} runs\n\n| stage | CPU ms a post | of the runs |\n|---|---|---|")
+    print(f"{posts} posts of 10 KB, {RUNS} runs\n")
+    table(runs, posts, "post")
+
+
+def table(runs: Sequence[Mapping[str, float]], count: int, what: str) -> None:
+    """Print CPU by stage, of runs over ``count`` things; what stands in parentheses is no part of the whole."""
+    print(f"| stage | CPU ms a {what} | of the runs |\n|---|---|---|")
     for name in runs[-1]:
-        taken = sorted(run[name] / posts * 1e3 for run in runs)
+        taken = sorted(run[name] / count * 1e3 for run in runs)
         print(f"| {name} | {statistics.median(taken):.3f} | {taken[0]:.3f}–{taken[-1]:.3f} |")
-    totals = [1e3 / posts * sum(s for name, s in run.items() if name[0] != "(") for run in runs]
+    totals = [1e3 / count * sum(s for name, s in run.items() if name[0] != "(") for run in runs]
     print(f"| all of presslake | {statistics.median(totals):.3f} | {min(totals):.3f}–{max(totals):.3f} |")
 
 
