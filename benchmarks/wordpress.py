@@ -213,8 +213,8 @@ def explain(taken: dict[str, float]) -> None:
     print(
         f"\n{cores} cores spend up to {cores * taken[OURS]:.2f} ms on a post here, the server's part among them; eight"
         f" times the script would leave {cores * taken[SCRIPT] / 8:.2f} ms. The next part shows what takes them: most of it"
-        " is Python that reads paragraphs, lists and links into text and Markdown, at about 20 µs for a paragraph with a"
-        " link. It is a third of what the parser and the walker take for the same, and what is left is not waste but the"
+        " is Python that reads paragraphs, lists and links into text and Markdown, at about 15 µs for a paragraph with a"
+        " link. It is a quarter of what the parser and the walker take for the same, and what is left is not waste but the"
         " language; only compiled readers would go far below, and presslake is to be installed without a compiler."
     )
     if DLT in taken:

@@ -6,6 +6,7 @@ again, which finds its own rows and writes nothing twice.
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections import Counter, defaultdict
@@ -97,10 +98,18 @@ class Pipeline:
 
     def __enter__(self) -> Pipeline:
         """Return itself."""
+        # What is there already stays: to look through it for garbage took a fortieth of a long run.
+        gc.freeze()
         return self
+
+    def prepare(self) -> None:
+        """Get ready for many records, beside whatever is done until they come."""
+        if self.settings.workers > 1:
+            self._workers.prepare()
 
     def __exit__(self, *_: object) -> None:
         """Stop the workers without waiting for what is under way: who wants it has settled."""
+        gc.unfreeze()
         self._workers.stop()
         self.note.release()
 

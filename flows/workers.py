@@ -63,6 +63,13 @@ class Workers(Generic[T, R]):
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
 
+    def prepare(self) -> None:
+        """Begin with the imports that all processes share, beside whatever is done until they are needed."""
+        from multiprocessing import forkserver
+
+        with suppress(OSError):
+            forkserver.ensure_running()
+
     def map(self, items: Sequence[T]) -> list[R]:
         """Return the result of each item, in order.
 

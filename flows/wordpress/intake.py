@@ -155,6 +155,8 @@ class Intake:
                     batch.rejections += self._odd(stream, page, odd, seen)
                 if page.listing.total is not None and not is_part and (started or not stream.is_dated):
                     run.expected = page.listing.total
+                if started and (page.listing.total or 0) > self.settings.batch_records:
+                    self.pipeline.prepare()
                 if started and page.position:
                     batch.marks = self._place(stream, page.position, started)
                 if len(batch.records) >= self.settings.batch_records or size >= self.settings.batch_bytes:
