@@ -19,12 +19,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.ingestion import write_posts
-from benchmarks.lake import BATCH, SITES, Corpus, build
+from benchmarks.lake import BATCH, SITES, Corpus, build, tidy
 from benchmarks.wordpress import Edit, site
 from flows.jobs import IngestRequest, Outcome, ingest
 from flows.settings import Settings
 from warehouse.lake import Lake
-from warehouse.upkeep import compact, shorten_log
 
 RUNS = 5
 _WORDS = 30
@@ -98,9 +97,7 @@ def growth(sizes: Sequence[int]) -> None:
             lake = build(f"{name}/lake", {f"site-{n}.example": size // SITES for n in range(1, SITES)}, Corpus(900))
             with site(source) as (url, edit):
                 run(url, lake)
-                for table in ("documents", "raw"):
-                    compact(lake, table)
-                    shorten_log(lake, table)
+                tidy(lake)
                 taken = measure(url, edit, size // SITES, lake)
         requests = max(taken.pop("requests"))
         cells = [f"{statistics.median(s):.2f} ({min(s):.2f}–{max(s):.2f})" for s in taken.values()]

@@ -209,15 +209,16 @@ def _sizes(lake: Lake) -> Iterator[str]:
         yield f"{name} {len(files):,} files, {sum(files.values()) / 1e6:,.0f} MB, median {middle:,.0f} kB"
 
 
+def tidy(lake: Lake) -> None:
+    """Merge the files of documents and raw records, as upkeep does."""
+    for name in ("documents", "raw"):
+        compact(lake, name)
+        shorten_log(lake, name)
+
+
 def _upkeep(lake: Lake) -> None:
     print("before maintain: " + "; ".join(_sizes(lake)))
-
-    def tidy() -> None:
-        for name in ("documents", "raw"):
-            compact(lake, name)
-            shorten_log(lake, name)
-
-    wall, _ = _taken(tidy)
+    wall, _ = _taken(lambda: tidy(lake))
     print(f"after, {wall:.1f} s: " + "; ".join(_sizes(lake)))
 
 

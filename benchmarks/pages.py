@@ -35,7 +35,7 @@ from flows.settings import Settings
 from schemas.records import RawRecord
 
 TRAFILATURA = "one process of trafilatura"
-_FEW = 300  # datatrove takes a tenth of a second a page
+_FEW = 300  # of the peer that starts a process beside each run: its time a page does not depend on their number
 _PROFILED = 300
 _TIMED: Timed = {
     "trafilatura, its searches remembered": ((flows.extraction.page_choice, "_trafilatura"),),

@@ -67,8 +67,9 @@ class Workers(Generic[T, R]):
         """Begin with the imports that all processes share, beside whatever is done until they are needed."""
         from multiprocessing import forkserver
 
-        with suppress(OSError):
-            forkserver.ensure_running()
+        if not self._staff:
+            with suppress(OSError):
+                forkserver.ensure_running()
 
     def map(self, items: Sequence[T]) -> list[R]:
         """Return the result of each item, in order.

@@ -52,10 +52,10 @@ def escape_texts(texts: list[str]) -> list[str]:
     # An ampersand alone means something only before the rest of a reference.
     is_tame = signs == ["&"] and ";" not in whole
     escaped = list(texts)
-    for sign in signs:
-        for place, text in enumerate(texts):
-            if sign in text and not (is_tame and text[-1] != "&"):
-                escaped[place] = _MARKUP.sub(_escaped, text)
+    # A text with several signs is escaped once.
+    for place in {place for sign in signs for place, text in enumerate(texts) if sign in text}:
+        if not is_tame or texts[place][-1] == "&":
+            escaped[place] = _MARKUP.sub(_escaped, texts[place])
     return escaped
 
 
