@@ -219,11 +219,7 @@ class _Pieces:
                 raise _NotSimpleError
             piece, written = texts[place], marked[place]
             if tag == "code":
-                code = " ".join((_decoded(self.raw[place]) or "").split())
-                if code:
-                    text.append(code)
-                    markdown.append(code_span(code))
-                    spaced = False
+                spaced = not self._code(place, text, markdown) and spaced
                 place += 1
                 continue
             if not piece or piece.isspace():
@@ -239,6 +235,14 @@ class _Pieces:
                 raise _NotSimpleError
             spaced = piece[-1] == " "
             place += 1
+
+    def _code(self, place: int, text: list[str], markdown: list[str]) -> bool:
+        """Add a span of code, if there is anything in it."""
+        code = " ".join((_decoded(self.raw[place]) or "").split())
+        if code:
+            text.append(code)
+            markdown.append(code_span(code))
+        return bool(code)
 
     def _link(self, tag: str, label: str, written: str, markdown: list[str], links: list[dict[str, object]]) -> None:
         href, rel = _target(tag)
