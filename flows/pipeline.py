@@ -6,7 +6,6 @@ again, which finds its own rows and writes nothing twice.
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections import Counter, defaultdict
@@ -19,6 +18,7 @@ import pyarrow as pa
 from flows.batches import Batch
 from flows.curation import Curated, curate, failed, is_tame
 from flows.interrupts import uninterrupted
+from flows.memory import give_back, settle_in
 from flows.names import Missing, Names
 from flows.removal import buried
 from flows.settings import Settings
@@ -98,8 +98,7 @@ class Pipeline:
 
     def __enter__(self) -> Pipeline:
         """Return itself."""
-        # What is there already stays: to look through it for garbage took a fortieth of a long run.
-        gc.freeze()
+        settle_in()
         return self
 
     def prepare(self) -> None:
@@ -109,9 +108,9 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         """Stop the workers without waiting for what is under way: who wants it has settled."""
-        gc.unfreeze()
         self._workers.stop()
         self.note.release()
+        give_back()
 
     def stream(self, site: str, stream: str) -> StreamRun:
         """Return the ledger entry of a stream of this run, made at its first use."""
@@ -161,6 +160,7 @@ class Pipeline:
         fate += self._commit_entities(checked, batch)
         self._name(documents)
         table, owners = _checked("documents", [(r, c.row or {}) for r, c in documents], rejections)
+        del documents  # the texts are in the table: nobody holds them twice while it is written
         self._quarantine(rejections)
         fate += [(rejection.site, "rejected") for rejection in rejections]
         with uninterrupted():

@@ -86,7 +86,7 @@ class Workers(Generic[T, R]):
                 raise
 
     def begin(self, items: Sequence[T]) -> Callable[[], list[R]]:
-        """Start on items in the background, behind what is under way; return what waits for the results.
+        """Start on items in the background, behind what is under way; return what waits for the results, once.
 
         Waiting raises what ``map`` raises.
         """
@@ -106,7 +106,7 @@ class Workers(Generic[T, R]):
             thread.join()
             if errors:
                 raise errors[0]
-            return done[0]
+            return done.pop()  # theirs alone, to be let go of as soon as they are used up
 
         return results
 

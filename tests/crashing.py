@@ -34,7 +34,7 @@ from warehouse.lake import Lake
 SITE, DOCUMENTS, ROUNDS = "example.org", 6, 1
 # What happens in Python between two commits, or around one: a life is killed before and after each such call.
 STEPS: tuple[tuple[Any, str], ...] = (
-    (commit, "write_deltalake"), (deltalake.DeltaTable, "create_write_transaction"), (rewrite, "write_files"),
+    (commit, "append"), (deltalake.DeltaTable, "create_write_transaction"), (rewrite, "write_files"),
     (upkeep, "write_files"), (os, "replace"), (deltalake.DeltaTable, "create_checkpoint"),
     (deltalake.DeltaTable, "cleanup_metadata"), (deltalake.DeltaTable, "vacuum"), (pipelines, "land_raw"),
     (pipelines, "commit_entities"), (pipelines, "append_quarantine"), (pipelines, "commit_documents"),

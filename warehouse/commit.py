@@ -16,14 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import (
-    ColumnProperties,
-    CommitProperties,
-    DeltaTable,
-    Transaction,
-    WriterProperties,
-    write_deltalake,
-)
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 
 from schemas.columns import Row, Table
@@ -33,7 +26,7 @@ from schemas.records import RawRecord, Rejection
 from schemas.tables import TABLES
 from warehouse.heads import Key, among, document_heads, entity_heads, landed
 from warehouse.lake import Lake, dataset, guarded
-from warehouse.rewrite import ROW_GROUP, WIDE, replace_rows
+from warehouse.rewrite import append, replace_rows
 
 MAX_TRIES = 40
 _TICK = timedelta(microseconds=1)
@@ -159,7 +152,9 @@ def _versions(
 
 
 def _with_versions(documents: pa.Table, chosen: dict[int, Row]) -> pa.Table:
-    data = documents.take(pa.array(list(chosen), pa.int64()))
+    # Most batches are all new: no second copy of their texts then.
+    is_all = len(chosen) == documents.num_rows
+    data = documents if is_all else documents.take(pa.array(list(chosen), pa.int64()))
     for name in ("document_version", "valid_from", "first_seen_at", "_ingested_at"):
         column = TABLES["documents"].column(name)
         values = pa.array([version[name] for version in chosen.values()], column.type)
@@ -200,7 +195,7 @@ def commit_entities(
     def write(table: DeltaTable, data: pa.Table, transactions: list[Transaction]) -> None:
         stale = {keys[position] for position, outcome in enumerate(outcomes) if outcome == "changed"}
         if not stale:
-            _append(table, declared, data, transactions)
+            append(table, declared, data, transactions)
             return
 
         def is_stale(rows: pa.Table) -> pa.Array:
@@ -238,7 +233,7 @@ def _optimistic(lake: Lake, name: str, plan: Plan, write: Write | None = None) -
             return data, table.version()
         try:
             if data.num_rows:
-                action = write or (lambda t, d, p: _append(t, TABLES[name], d, p))
+                action = write or (lambda t, d, p: append(t, TABLES[name], d, p))
                 guarded(lambda: action(table, data, transactions), f"write table {name}")  # noqa: B023
             else:
                 properties = CommitProperties(app_transactions=transactions)
@@ -250,26 +245,6 @@ def _optimistic(lake: Lake, name: str, plan: Plan, write: Write | None = None) -
     raise CommitConflict(
         f"Gave up writing {name} after {MAX_TRIES} tries: other writers of the same site kept winning.",
         remedy="Run fewer writers on one site, or rerun: nothing of this batch was written.",
-    )
-
-
-def _append(table: DeltaTable, declared: Table, data: pa.Table, transactions: list[Transaction]) -> None:
-    # Without the descriptions: the stored table keeps its own, and the engine refuses others (deltalake 1.6).
-    bare = pa.schema([column.remove_metadata() for column in declared.schema()])
-    write_deltalake(
-        table,
-        data.cast(bare),
-        mode="append",
-        commit_properties=CommitProperties(app_transactions=transactions),
-        writer_properties=_writer(declared),
-    )
-
-
-def _writer(declared: Table) -> WriterProperties:
-    plain = ColumnProperties(dictionary_enabled=False)
-    wide = {name: plain for name in WIDE if name in declared.schema().names}
-    return WriterProperties(
-        compression="ZSTD", compression_level=3, max_row_group_size=ROW_GROUP, column_properties=wide or None
     )
 
 
