@@ -51,14 +51,16 @@ class _Tee(io.StringIO):
 # What each part is given, by size.
 _ARGUMENTS = {
     "small": {
-        "wordpress": "--posts 1000 --rounds 1", "pages": "--pages 100 --rounds 1", "growth": "--sizes 10000,20000",
-        "queries": "--size 20000", "memory": "--sizes 1000,3000 --wxr-mb 20",
+        "wordpress": "--posts 1000 --rounds 1", "pages": "--pages 100 --rounds 1",
+        "datatrove": "--pages 100 --rounds 1", "growth": "--sizes 10000,20000",
+        "queries": "--size 20000", "memory": "--sizes 1000,3000 --wxr-mb 20 --rounds 1",
     },
     "medium": {
-        "wordpress": "--posts 4000", "pages": "--pages 400", "growth": "--sizes 10000,100000", "queries": "--size 200000",
+        "wordpress": "--posts 4000", "pages": "--pages 400", "datatrove": "--pages 400",
+        "growth": "--sizes 10000,100000", "queries": "--size 200000",
         "memory": "--sizes 4000,16000 --wxr-mb 100",
     },
-    "full": dict.fromkeys(("wordpress", "pages", "growth", "queries", "memory"), ""),
+    "full": dict.fromkeys(("wordpress", "pages", "datatrove", "growth", "queries", "memory"), ""),
 }  # fmt: skip
 
 
@@ -70,7 +72,8 @@ def sections(size: str, peers: str | None) -> dict[str, tuple[str, Callable[[], 
         "wordpress": ("A WordPress site to a queryable lake", lambda: wordpress.main(given["wordpress"] + beside)),
         "stages": ("Where the time goes", lambda: stages.main([])),
         "saved": ("Saved posts", ingestion.main),
-        "pages": ("HTML pages", lambda: pages.main(given["pages"] + beside)),
+        "pages": ("HTML pages", lambda: pages.main(given["pages"])),
+        "datatrove": ("HTML pages beside datatrove", lambda: pages.main(given["datatrove"] + beside)),
         "extraction": ("Extraction alone", extraction.main),
         "increments": ("Increments as the lake grows", lambda: increments.main(given["growth"])),
         "growth": (
@@ -131,7 +134,7 @@ def main() -> None:
     written = _stored()
     parts = sections(given.size, given.peers)
     for name, (title, action) in parts.items():
-        if given.only and name not in given.only:
+        if (given.only and name not in given.only) or (name == "datatrove" and not given.peers):
             continue
         tee, began = _Tee(), time.monotonic()
         with contextlib.redirect_stdout(tee):

@@ -1,19 +1,21 @@
-"""Whole HTML pages to a queryable lake, against one process of trafilatura, and datatrove's pipeline of it beside.
+"""Whole HTML pages to a queryable lake, against one process of trafilatura, and against datatrove's pipeline of it.
 
-    python -m benchmarks.pages [--pages 10000] [--rounds 5] [--peers PYTHON]
+    python -m benchmarks.pages [--pages 10000] [--rounds 5]
+    python -m benchmarks.pages --peers PYTHON [--pages 1000] [--rounds 5]
 
-``--peers`` names the Python of an environment that has datatrove; without it that row is left out.
+``--peers`` names the Python of an environment that has datatrove, and runs that comparison alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
+import os
 import random
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -35,8 +37,8 @@ from flows.settings import Settings
 from schemas.records import RawRecord
 
 TRAFILATURA = "one process of trafilatura"
-_FEW = 300  # of the peer that starts a process beside each run: its time a page does not depend on their number
 _PROFILED = 300
+PROCESSES = os.cpu_count() or 1
 _TIMED: Timed = {
     "trafilatura, its searches remembered": ((flows.extraction.page_choice, "_trafilatura"),),
     "resiliparse": ((flows.extraction.page_choice, "_resiliparse"),),
@@ -101,38 +103,53 @@ def profile(source: Path) -> None:
     table(runs, len(pages), "page")
 
 
+def beside_datatrove(source: Path, folder: Path, peers: str, rounds: int) -> None:
+    """Race against datatrove's trafilatura, which reads the same pages from JSON lines, a process for each core."""
+    pages = sorted(source.iterdir())
+    lines = folder / "lines"
+    lines.mkdir()
+    for part in range(PROCESSES):
+        with (lines / f"{part}.jsonl").open("w") as out:
+            for path in pages[part::PROCESSES]:
+                out.write(json.dumps({"id": path.name, "text": path.read_text()}) + "\n")
+
+    def by_datatrove() -> None:
+        script = Path(__file__).with_name("peer_datatrove.py")
+        target = Path(tempfile.mkdtemp(dir=folder))
+        command = [peers, str(script), str(lines), str(target), str(PROCESSES)]
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
+        # It counts a page that failed as done.
+        found = sum(len(gzip.open(path).readlines()) for path in target.glob("out/*.gz"))
+        assert found == len(pages), f"{found} of {len(pages)} pages came out"
+
+    contestants = {
+        "presslake, everything on": partial(by_presslake, source, folder),
+        "datatrove's trafilatura, JSON lines to JSON lines": by_datatrove,
+    }
+    race(contestants, rounds, len(pages), "pages")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pages", type=int, default=10_000)
+    parser.add_argument("--pages", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers")
     given = parser.parse_args(arguments)
+    count = given.pages or (1_000 if given.peers else 10_000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_pages(folder / "pages", given.pages)
-        lines = folder / "lines"
-        lines.mkdir()
-        few = sorted((folder / "pages").iterdir())[:_FEW]
-        with (lines / "pages.jsonl").open("w") as out:
-            for path in few:
-                out.write(json.dumps({"id": path.name, "text": path.read_text()}) + "\n")
-
-        def by_datatrove() -> float:
-            target = tempfile.mkdtemp(dir=folder)
-            script = Path(__file__).with_name("peer_datatrove.py")
-            began = time.perf_counter()
-            subprocess.run([given.peers, script, lines, target], check=True, capture_output=True)
-            return (time.perf_counter() - began) * given.pages / len(few)
-
-        contestants: dict[str, Callable[[], float | None]] = {
-            "presslake, everything on": partial(by_presslake, folder / "pages", folder),
-            TRAFILATURA: partial(by_script, folder / "pages", folder),
-        }
+        source = folder / "pages"
+        write_pages(source, count)
+        print(f"{count} pages of 12 KB, {given.rounds} rounds\n")
         if given.peers:
-            contestants[f"datatrove's trafilatura, counted from {len(few)} pages"] = by_datatrove
-        print(f"{given.pages} pages of 12 KB, {given.rounds} rounds\n")
-        race(contestants, given.rounds, given.pages, "pages", {TRAFILATURA: 1.8})
-        profile(folder / "pages")
+            beside_datatrove(source, folder, given.peers, given.rounds)
+            return
+        contestants = {
+            "presslake, everything on": partial(by_presslake, source, folder),
+            TRAFILATURA: partial(by_script, source, folder),
+        }
+        race(contestants, given.rounds, count, "pages", {TRAFILATURA: 1.8})
+        profile(source)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """Pages in JSON lines to text in JSON lines by datatrove's trafilatura; run by Python of an environment with datatrove.
 
-python benchmarks/peer_datatrove.py FOLDER_IN FOLDER_OUT
+python benchmarks/peer_datatrove.py FOLDER_IN FOLDER_OUT PROCESSES
 
-Its process that extracts is started anew after a page that took too long, and by default a second is too long: on a slow
-machine the imports alone take that, and every page starts another one.
+As many files are read side by side as there are processes.
 """
 
 import sys
@@ -15,9 +14,10 @@ from datatrove.pipeline.writers import JsonlWriter
 
 
 def main() -> None:
-    source, target = sys.argv[1:]
-    steps = [JsonlReader(source), Trafilatura(timeout=30), JsonlWriter(f"{target}/out")]
-    LocalPipelineExecutor(pipeline=steps, logging_dir=f"{target}/log").run()
+    source, target, processes = sys.argv[1:]
+    steps = [JsonlReader(source), Trafilatura(), JsonlWriter(f"{target}/out")]
+    count = int(processes)
+    LocalPipelineExecutor(pipeline=steps, tasks=count, workers=count, logging_dir=f"{target}/log").run()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -53,6 +54,7 @@ def site_host(site: str) -> str:
     return site.split("/", 1)[0]
 
 
+@lru_cache(4096)
 def site_bucket(site: str) -> str:
     """Return the storage bucket of a site: stable over time and machines."""
     return f"{int.from_bytes(hashlib.sha256(site.encode()).digest()[:2], 'big') % SITE_BUCKETS:02d}"

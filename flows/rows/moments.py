@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.columns import EARLIEST
 
-_ISO = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.\d+)?$")
+_ISO = re.compile(r"^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.\d+)?$")
 # WordPress articles may be dated back for archives, but not before newspapers; a publication far ahead is an error.
 _PLAUSIBLE_FROM = datetime(1600, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(days=2)
@@ -24,7 +24,7 @@ def naive(value: object) -> datetime | None:
     if match is None:
         return None
     try:
-        return datetime(*(int(part) for part in match.groups()))  # type: ignore[arg-type]
+        return datetime.fromisoformat(match[1])
     except ValueError:
         return None
 
