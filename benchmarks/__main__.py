@@ -27,7 +27,19 @@ import duckdb
 import pyarrow
 import trafilatura
 
-from benchmarks import extraction, increments, ingestion, lake, memory, pages, queries, stages, startup, wordpress
+from benchmarks import (
+    extraction,
+    increments,
+    ingestion,
+    lake,
+    memory,
+    pages,
+    queries,
+    recipes,
+    stages,
+    startup,
+    wordpress,
+)
 
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 _INTRODUCTION = """# Benchmarks
@@ -81,6 +93,7 @@ def sections(size: str, peers: str | None) -> dict[str, tuple[str, Callable[[], 
             lambda: lake.main(["--small-sites", "0", *given["growth"]]),
         ),
         "queries": ("Questions through the views", lambda: queries.main(given["queries"])),
+        "recipes": ("Recipes", lambda: recipes.main(given["queries"])),
         "memory": ("Memory", lambda: memory.main(given["memory"])),
         "startup": ("Start-up", startup.main),
     }
