@@ -119,7 +119,8 @@ def test_an_entity_twice_is_named(good: Lake) -> None:
 
 def test_a_catalog_whose_files_are_gone_is_named(good: Lake) -> None:
     publish(good)
-    next(Path(good.root, "published").glob("superseded-*")).unlink()
+    for path in Path(good.root, "published").glob("superseded-*"):
+        path.unlink()
     assert "superseded" in broken(good)["catalog"][0]
 
 

@@ -14,16 +14,15 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from schemas.columns import TIMESTAMP, Table
+from schemas.columns import Table
 from schemas.dictionary import sql_type
 from schemas.errors import LakeError
 from schemas.tables import SCHEMA_VERSION, TABLES
-from warehouse import mirror, words
-from warehouse.lake import Lake, dataset, is_of_one_form
+from warehouse import mirror, superseded, words
+from warehouse.lake import Lake, is_of_one_form
 from warehouse.places import CATALOG, PUBLISHED
 from warehouse.rewrite import data_files
 from warehouse.shipped import View, quoted, shipped
@@ -31,10 +30,13 @@ from warehouse.shipped import View, quoted, shipped
 # Readable by every DuckDB from 1.1 on; the newest format is refused by older readers (measured).
 _STORAGE_VERSION = "v1.0.0"
 
-SUPERSEDED = pa.schema(
-    [("site", pa.string()), ("kind", pa.string()), ("id", pa.string()), ("document_version", pa.int32()),
-     ("valid_to", TIMESTAMP)]
-)  # fmt: skip
+NEWEST = """
+    CREATE VIEW lake.newest AS
+    SELECT * EXCLUDE (_file, _row)
+    FROM lake.documents
+    ANTI JOIN lake.superseded USING (_file, _row)
+"""
+"""The statement that makes the view of every document's newest state, from which the shipped views are made."""
 
 
 def views() -> tuple[View, ...]:
@@ -86,7 +88,7 @@ def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshots: dict[st
     Those of an object store must be in the mirror already.
     """
     bases = [_rows(lake, name, TABLES[name], table, data_files(table)) for name, table in snapshots.items()]
-    bases += [_superseded(lake, snapshots["documents"]), *_indexed(lake, snapshots["documents"])]
+    bases += [_superseded(lake, snapshots["documents"]), NEWEST, *_indexed(lake, snapshots["documents"])]
     connection.execute("CREATE SCHEMA lake")
     for base in bases:
         connection.execute(base)
@@ -118,7 +120,9 @@ def _rows(lake: Lake, name: str, table: Table, snapshot: DeltaTable, paths: Iter
     # A list must not be empty: a file of no rows stands at its end.
     empty = _write(lake, f"empty-{table.name}-{SCHEMA_VERSION}", schema.empty_table(), overwrite=False)
     files = [*(f"{table.name}/{path}" for path in paths), empty]
-    return _view(lake, name, files, schema.names, by_name=not is_of_one_form(snapshot))
+    return _view(
+        lake, name, files, schema.names, by_name=not is_of_one_form(snapshot), placed=table.name == "documents"
+    )
 
 
 def _indexed(lake: Lake, documents: DeltaTable) -> list[str]:
@@ -133,20 +137,9 @@ def _indexed(lake: Lake, documents: DeltaTable) -> list[str]:
 
 
 def _superseded(lake: Lake, documents: DeltaTable) -> str:
-    """Publish the index of superseded versions: version n + 1 of a document ends version n.
-
-    Files whose statistics say that they hold first versions only are not opened.
-    """
-    later = dataset(documents, above=("document_version", 1)).to_table(
-        columns=["site", "kind", "id", "document_version", "valid_from"], filter=ds.field("document_version") > 1
-    )
-    before = pa.array([version - 1 for version in later.column("document_version").to_pylist()], pa.int32())
-    index = pa.table(
-        [later.column("site"), later.column("kind"), later.column("id"), before, later.column("valid_from")],
-        schema=SUPERSEDED,
-    )
-    file = _write(lake, f"superseded-{documents.version()}", index, overwrite=True)
-    return _view(lake, "superseded", [file], SUPERSEDED.names, by_name=False)
+    """Publish the index of superseded versions, and return the statement that makes its view."""
+    file = _write(lake, superseded.stem(documents), superseded.index(lake, documents), overwrite=True)
+    return _view(lake, "superseded", [file], superseded.SCHEMA.names, by_name=False)
 
 
 def _write(lake: Lake, stem: str, data: pa.Table, *, overwrite: bool) -> str:
@@ -165,8 +158,13 @@ def _write(lake: Lake, stem: str, data: pa.Table, *, overwrite: bool) -> str:
     return relative
 
 
-def _view(lake: Lake, name: str, relative: list[str], columns: list[str], *, by_name: bool) -> str:
+def _view(
+    lake: Lake, name: str, relative: list[str], columns: list[str], *, by_name: bool, placed: bool = False
+) -> str:
     """Return the statement of a view over files. Unless ``by_name``, all are taken to have the first one's columns.
+
+    If ``placed``, each row tells where it stands, as the index of superseded versions does: ``_file`` is the file's bare
+    name, which is unique, so that the lake may be moved, and ``_row`` its row, from 0.
 
     That spares opening every file before a question has begun: with 101 files, 30 of 38 ms (measured). How many rows
     there are is guessed by the first one, too, so it should be a large one: by an empty one, the view of current
@@ -176,8 +174,10 @@ def _view(lake: Lake, name: str, relative: list[str], columns: list[str], *, by_
     root = f"coalesce(getvariable('lake_root'), {quoted(str(lake.local).rstrip('/'))})"
     listed = f"{root} || path FOR path IN [{', '.join(quoted('/' + file) for file in relative)}]"
     names = ", ".join(f'"{column}"' for column in columns)
-    source = f"read_parquet([{listed}], union_by_name = {str(by_name).lower()}, hive_partitioning = false)"
-    return f"CREATE VIEW lake.{name} AS SELECT {names} FROM {source}"
+    names += ", parse_filename(filename) AS _file, file_row_number AS _row" if placed else ""
+    options = f"union_by_name = {str(by_name).lower()}, hive_partitioning = false"
+    options += ", filename = true, file_row_number = true" if placed else ""
+    return f"CREATE VIEW lake.{name} AS SELECT {names} FROM read_parquet([{listed}], {options})"
 
 
 def published_files(lake: Lake) -> set[str]:

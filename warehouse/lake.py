@@ -248,9 +248,7 @@ def stored(filesystem: pafs.FileSystem, folder: str = "") -> list[pafs.FileInfo]
     return [entry for entry in entries if entry.type == pafs.FileType.File]
 
 
-def dataset(
-    table: DeltaTable, holding: Mapping[str, Iterable[str]] | None = None, *, above: tuple[str, int] | None = None
-) -> ds.Dataset:
+def dataset(table: DeltaTable, holding: Mapping[str, Iterable[str]] | None = None) -> ds.Dataset:
     """Return a snapshot's rows as an Arrow dataset, whose files can be skipped by their statistics.
 
     Files that hold no row of interest by their statistics are left out from the start: to describe a file to Arrow takes
@@ -259,11 +257,31 @@ def dataset(
     Args:
         table: the snapshot.
         holding: text columns, and what rows must hold in each to be of interest.
-        above: a column of numbers, and what rows must exceed in it to be of interest.
     """
     # What the newer protocols may hide in files is known to the engine alone.
-    if not (holding or above) or table.protocol().min_reader_version > 1:
+    if not holding or table.protocol().min_reader_version > 1:
         return table.to_pyarrow_dataset(filesystem=storage(table))
+    filesystem, schema = storage(table), pa.schema(table.schema().to_arrow())
+    file_format = ds.ParquetFileFormat(default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=True))
+    fragments = []
+    for path, partition in candidates(table, holding).items():
+        # The value is in the file's path, not in the file.
+        where = [ds.field(column) == value for column, value in partition.items()]
+        expression = {"partition_expression": where[0]} if where else {}
+        fragments.append(file_format.make_fragment(path, filesystem=filesystem, **expression))
+    return ds.FileSystemDataset(fragments, schema, file_format, filesystem)
+
+
+def candidates(
+    table: DeltaTable, holding: Mapping[str, Iterable[str]] | None = None, *, above: tuple[str, int] | None = None
+) -> dict[str, dict[str, str]]:
+    """Return the data files that may hold a row of interest by their statistics, and the partition of each.
+
+    Args:
+        table: the snapshot.
+        holding: text columns, and what rows must hold in each to be of interest.
+        above: a column of numbers, and what rows must exceed in it to be of interest.
+    """
     added = pa.table(table.get_add_actions(flatten=True))
     chosen = set(range(added.num_rows))
     for name, wanted in (holding or {}).items():
@@ -271,16 +289,9 @@ def dataset(
     if above and f"max.{above[0]}" in added.column_names:
         most = added.column(f"max.{above[0]}").to_pylist()
         chosen &= {n for n, high in enumerate(most) if high is None or high > above[1]}
-    filesystem, schema = storage(table), pa.schema(table.schema().to_arrow())
-    file_format = ds.ParquetFileFormat(default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=True))
     partitions = [column for column in added.column_names if column.startswith("partition.")]
-    fragments = []
-    for row in added.select(["path", *partitions]).take(pa.array(sorted(chosen), pa.int64())).to_pylist():
-        # The value is in the file's path, not in the file.
-        where = [ds.field(column.removeprefix("partition.")) == row[column] for column in partitions]
-        expression = {"partition_expression": where[0]} if where else {}
-        fragments.append(file_format.make_fragment(unquote(row["path"]), filesystem=filesystem, **expression))
-    return ds.FileSystemDataset(fragments, schema, file_format, filesystem)
+    rows = added.select(["path", *partitions]).take(pa.array(sorted(chosen), pa.int64())).to_pylist()
+    return {unquote(row["path"]): {name.removeprefix("partition."): row[name] for name in partitions} for row in rows}
 
 
 def _possible(added: pa.Table, name: str, wanted: list[str]) -> set[int]:

@@ -152,6 +152,8 @@ def _sandbox(connection: duckdb.DuckDBPyConnection, path: Path, root: str, limit
         "python_scan_all_frames": "false",
         "enable_progress_bar": "false",
         "TimeZone": "'UTC'",
+        # Files never change: what a question learnt of them serves the next, and its own other parts.
+        "parquet_metadata_cache": "true",
         # Beside the database by default, which is inside the lake.
         "temp_directory": quoted(str(spill)),
         **limits,

@@ -30,8 +30,7 @@ WITH asked AS (
 ),
 documents AS (
     SELECT d.*
-    FROM lake.documents AS d
-    ANTI JOIN lake.superseded AS s USING (site, kind, id, document_version)
+    FROM lake.newest AS d
     WHERE d.deleted_at IS NULL
 ),
 -- What is not indexed yet is looked through. To look for letters is many times as fast as to look for words, and leaves
@@ -53,7 +52,7 @@ sifted AS (
             strip_accents(lower(u.title)) AS title,
             strip_accents(lower(u.text)) AS text
         FROM lake.unindexed AS u
-        ANTI JOIN lake.superseded AS s USING (site, kind, id, document_version)
+        ANTI JOIN lake.superseded AS s USING (_file, _row)
         WHERE u.deleted_at IS NULL
     ) AS d
     CROSS JOIN asked AS a

@@ -10,7 +10,6 @@ SELECT
 -- Unnested where it is selected, as in document_terms.
 FROM (
     SELECT d.site, d.kind, d.id, d.published_at, unnest(d.authors) AS author
-    FROM lake.documents AS d
-    ANTI JOIN lake.superseded AS s USING (site, kind, id, document_version)
+    FROM lake.newest AS d
     WHERE d.deleted_at IS NULL
 )

@@ -3,6 +3,5 @@ SELECT
     d.*,
     NULL::TIMESTAMP WITH TIME ZONE AS valid_to, -- Always null here: this is the newest state.
     TRUE AS is_current -- Always true here; see document_versions for the others.
-FROM lake.documents AS d
-ANTI JOIN lake.superseded AS s USING (site, kind, id, document_version)
+FROM lake.newest AS d
 WHERE d.deleted_at IS NULL

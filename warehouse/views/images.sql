@@ -32,7 +32,6 @@ FROM (
                 ]
             )
         ) AS image
-    FROM lake.documents AS d
-    ANTI JOIN lake.superseded AS s USING (site, kind, id, document_version)
+    FROM lake.newest AS d
     WHERE d.deleted_at IS NULL
 )

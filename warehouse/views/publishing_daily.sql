@@ -5,7 +5,6 @@ SELECT
     CAST(d.published_at AT TIME ZONE 'UTC' AS DATE) AS day, -- Day of publication, UTC.
     count(*) AS documents, -- Documents published that day and public now.
     sum(d.word_count)::BIGINT AS words -- Their words.
-FROM lake.documents AS d
-ANTI JOIN lake.superseded AS s USING (site, kind, id, document_version)
+FROM lake.newest AS d
 WHERE d.deleted_at IS NULL AND d.published_at IS NOT NULL
 GROUP BY ALL

@@ -7,8 +7,7 @@ WITH counted AS (
         sum(d.word_count) FILTER (WHERE d.deleted_at IS NULL) AS words,
         min(d.published_at) AS oldest_published_at,
         max(d.published_at) AS newest_published_at
-    FROM lake.documents AS d
-    ANTI JOIN lake.superseded AS s USING (site, kind, id, document_version)
+    FROM lake.newest AS d
     GROUP BY d.site
 ),
 last_run AS (
