@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import PurePath
 
 import duckdb
 import pyarrow as pa
@@ -61,11 +61,9 @@ def index(lake: Lake, documents: DeltaTable) -> pa.Table:
     Raises:
         duckdb.Error: a data file cannot be read.
     """
-    every = {path.rpartition("/")[2] for path in candidates(documents)}
+    every = {PurePath(path).name for path in candidates(documents)}
     known, done = _newest(lake, every)
-    holders = [
-        path for path in candidates(documents, above=("document_version", 1)) if path.rpartition("/")[2] not in done
-    ]
+    holders = [path for path in candidates(documents, above=("document_version", 1)) if PurePath(path).name not in done]
     parts = [known]
     if holders:
         with duckdb.connect() as connection:
@@ -88,20 +86,17 @@ def _newest(lake: Lake, every: set[str]) -> tuple[pa.Table, set[str]]:
     A file that went may have taken versions with it, or moved them.
     """
     folder = lake.local / PUBLISHED
-    found = [(int(match[1]), path) for path in _listed(folder) if (match := _NAME.fullmatch(path.name))]
-    for _, path in sorted(found, reverse=True)[:1]:
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    versions = [int(match[1]) for name in names if (match := _NAME.fullmatch(name))]
+    if versions:
         try:
-            table = pq.read_table(path)
+            table = pq.read_table(folder / f"superseded-{max(versions)}-{_FORMAT}.parquet")
             done = set(json.loads((table.schema.metadata or {})[_FILES]))
             if done <= every:
                 return table.select(SCHEMA.names).cast(SCHEMA), done
         except (OSError, pa.ArrowException, KeyError, ValueError):
-            break  # damaged or half removed; it can be made anew
+            pass  # damaged or half removed; it can be made anew
     return SCHEMA.empty_table(), set()
-
-
-def _listed(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _list(lake: Lake, paths: Iterable[str]) -> str:
