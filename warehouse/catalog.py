@@ -88,7 +88,7 @@ def attach(connection: duckdb.DuckDBPyConnection, lake: Lake, snapshots: dict[st
     Those of an object store must be in the mirror already.
     """
     bases = [_rows(lake, name, TABLES[name], table, data_files(table)) for name, table in snapshots.items()]
-    bases += [_superseded(lake, snapshots["documents"]), NEWEST, *_indexed(lake, snapshots["documents"])]
+    bases += [_superseded(connection, lake, snapshots["documents"]), NEWEST, *_indexed(lake, snapshots["documents"])]
     connection.execute("CREATE SCHEMA lake")
     for base in bases:
         connection.execute(base)
@@ -136,9 +136,9 @@ def _indexed(lake: Lake, documents: DeltaTable) -> list[str]:
     return statements
 
 
-def _superseded(lake: Lake, documents: DeltaTable) -> str:
+def _superseded(connection: duckdb.DuckDBPyConnection, lake: Lake, documents: DeltaTable) -> str:
     """Publish the index of superseded versions, and return the statement that makes its view."""
-    file = _write(lake, superseded.stem(documents), superseded.index(lake, documents), overwrite=True)
+    file = _write(lake, superseded.stem(documents), superseded.index(connection, lake, documents), overwrite=True)
     return _view(lake, "superseded", [file], superseded.SCHEMA.names, by_name=False)
 
 

@@ -52,7 +52,7 @@ def stem(documents: DeltaTable) -> str:
     return f"superseded-{documents.version()}-{_FORMAT}"
 
 
-def index(lake: Lake, documents: DeltaTable) -> pa.Table:
+def index(connection: duckdb.DuckDBPyConnection, lake: Lake, documents: DeltaTable) -> pa.Table:
     """Return the superseded versions of a snapshot, whose files must be here, as ``SCHEMA`` says.
 
     What an earlier index says of files that are still there holds, so only files that it does not know are asked for
@@ -65,18 +65,16 @@ def index(lake: Lake, documents: DeltaTable) -> pa.Table:
     known, done = _newest(lake, every)
     holders = [path for path in candidates(documents, above=("document_version", 1)) if PurePath(path).name not in done]
     parts = [known]
-    if holders:
-        with duckdb.connect() as connection:
-            later = connection.sql(_LATER.format(files=_list(lake, holders))).to_arrow_table()
-            if later.num_rows:
-                connection.register("later", later)
-                sites = set(later.column("site").to_pylist())
-                holding = {
-                    "site_bucket": {site_bucket(site) for site in sites}, "site": sites,
-                    "id": set(later.column("id").to_pylist()),
-                }  # fmt: skip
-                files = _list(lake, candidates(documents, holding))
-                parts.append(connection.sql(_FIND.format(files=files)).to_arrow_table().cast(SCHEMA))
+    later = (
+        connection.sql(_LATER.format(files=_list(lake, holders))).to_arrow_table() if holders else SCHEMA.empty_table()
+    )
+    if later.num_rows:
+        sites, ids = (set(later.column(name).to_pylist()) for name in ("site", "id"))
+        holding = {"site_bucket": {site_bucket(site) for site in sites}, "site": sites, "id": ids}
+        connection.register("later", later)
+        found = connection.sql(_FIND.format(files=_list(lake, candidates(documents, holding)))).to_arrow_table()
+        connection.unregister("later")
+        parts.append(found.cast(SCHEMA))
     return pa.concat_tables(parts).replace_schema_metadata({_FILES: json.dumps(sorted(every))})
 
 
