@@ -36,7 +36,7 @@ from warehouse.lake import Lake
 from warehouse.rewrite import commit_rewrite, data_files, write_files
 from warehouse.upkeep import compact, shorten_log
 
-SITES, BATCH, RUNS, CHUNK = 20, 100, 5, 10_000
+SITES, BATCH, RUNS, CHUNK, EDITED = 20, 100, 5, 10_000, 1000
 START = datetime(2005, 1, 1, tzinfo=UTC)
 LEARNT = datetime(2024, 1, 1, tzinfo=UTC)
 _WORDS = [f"{a}{b}" for a in "ba be bi bo bu ka ke ki ko ku la le li lo lu ma me mi mo mu".split() for b in
@@ -136,6 +136,18 @@ def edits(site: str, numbers: Sequence[int], state: int) -> tuple[list[RawRecord
     data, _, errors = validate(TABLES["documents"], rows)
     assert not errors, errors
     return records, data
+
+
+def kept(root: str, size: int, corpus: Corpus) -> Lake:
+    """Make and publish a lake as upkeep leaves it, with ``EDITED`` documents of one site edited since."""
+    a_site = size // SITES
+    lake = build(root, {f"site-{n}.example": a_site for n in range(SITES)}, corpus)
+    compact(lake, "documents")
+    records, rows = edits("site-7.example", range(min(EDITED, a_site)), 1)
+    land_raw(lake, records, "edit")
+    commit_documents(lake, rows)
+    publish(lake)
+    return lake
 
 
 def _files(root: str) -> dict[Path, int]:

@@ -19,13 +19,10 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.lake import SITES, Corpus, build, edits
-from warehouse.catalog import catalog_path, publish
-from warehouse.commit import commit_documents, land_raw
+from benchmarks.lake import EDITED, RUNS, Corpus, kept
+from warehouse.catalog import catalog_path
 from warehouse.rewrite import data_files
-from warehouse.upkeep import compact
 
-RUNS, EDITED = 5, 1000
 QUESTIONS = {
     "how many": "SELECT count(*) FROM {d}",
     "by site and month": "SELECT site, date_trunc('month', published_at) AS m, count(*) FROM {d} GROUP BY ALL",
@@ -61,12 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     size = parser.parse_args(arguments).size
     folder = tempfile.mkdtemp(prefix="presslake-bench-")
     try:
-        lake = build(f"{folder}/lake", {f"site-{n}.example": size // SITES for n in range(SITES)}, Corpus(900))
-        compact(lake, "documents")
-        records, rows = edits("site-7.example", range(min(EDITED, size // SITES)), 1)
-        land_raw(lake, records, "edit")
-        commit_documents(lake, rows)
-        publish(lake)
+        lake = kept(f"{folder}/lake", size, Corpus(900))
         connection = duckdb.connect(f"{folder}/native.duckdb", config={"threads": 2})
         connection.execute("SET parquet_metadata_cache = true")  # as presslake sql does
         connection.execute(f"ATTACH '{catalog_path(lake)}' AS catalog (READ_ONLY)")

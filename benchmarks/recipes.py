@@ -21,14 +21,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from benchmarks.lake import SITES, Corpus, build, edits
-from warehouse.catalog import NEWEST, catalog_path, macros, publish, views
-from warehouse.commit import commit_documents, land_raw
+from benchmarks.lake import EDITED, RUNS, SITES, Corpus, kept
+from warehouse.catalog import NEWEST, catalog_path, macros, views
 from warehouse.lake import Lake
 from warehouse.query import connect
-from warehouse.upkeep import compact
 
-RUNS, EDITED = 5, 1000
 _PAGES = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 _SQL = re.compile(r"^```sql\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _NEWEST, _SPAN = datetime(2026, 11, 1, tzinfo=UTC), timedelta(days=20 * 365)
@@ -104,13 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=1_000_000)
     size = parser.parse_args(arguments).size
     with tempfile.TemporaryDirectory() as folder:
-        a_site = size // SITES
-        lake = build(f"{folder}/lake", {f"site-{n}.example": a_site for n in range(SITES)}, Linked(900, a_site))
-        compact(lake, "documents")
-        records, rows = edits("site-7.example", range(min(EDITED, a_site)), 1)
-        land_raw(lake, records, "edit")
-        commit_documents(lake, rows)
-        publish(lake)
+        lake = kept(f"{folder}/lake", size, Linked(900, size // SITES))
         sides = {
             "native": native(lake, f"{folder}/native.duckdb"),
             "view": connect(lake, threads=2),
