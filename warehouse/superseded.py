@@ -62,7 +62,7 @@ def index(connection: duckdb.DuckDBPyConnection, lake: Lake, documents: DeltaTab
         duckdb.Error: a data file cannot be read.
     """
     every = {PurePath(path).name for path in candidates(documents)}
-    known, done = _newest(lake, every)
+    known, done = _newest(lake, documents.version(), every)
     holders = [path for path in candidates(documents, above=("document_version", 1)) if PurePath(path).name not in done]
     parts = [known]
     later = (
@@ -78,17 +78,18 @@ def index(connection: duckdb.DuckDBPyConnection, lake: Lake, documents: DeltaTab
     return pa.concat_tables(parts).replace_schema_metadata({_FILES: json.dumps(sorted(every))})
 
 
-def _newest(lake: Lake, every: set[str]) -> tuple[pa.Table, set[str]]:
-    """Return the newest index that was published and the files it knows; nothing if one of those is no more.
+def _newest(lake: Lake, version: int, every: set[str]) -> tuple[pa.Table, set[str]]:
+    """Return the newest index published up to a version and the files it knows; nothing if one of those is no more.
 
     A file that went may have taken versions with it, or moved them.
     """
     folder = lake.local / PUBLISHED
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     versions = [int(match[1]) for name in names if (match := _NAME.fullmatch(name))]
-    if versions:
+    newest = max((known for known in versions if known <= version), default=None)
+    if newest is not None:
         try:
-            table = pq.read_table(folder / f"superseded-{max(versions)}-{_FORMAT}.parquet")
+            table = pq.read_table(folder / f"superseded-{newest}-{_FORMAT}.parquet")
             done = set(json.loads((table.schema.metadata or {})[_FILES]))
             if done <= every:
                 return table.select(SCHEMA.names).cast(SCHEMA), done
