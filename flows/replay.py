@@ -22,7 +22,7 @@ from flows.pipeline import Pipeline
 from flows.readers import wxr
 from flows.readers.files import JSON, WXR_HEADER, WXR_ITEM, read_piece
 from flows.readers.payload import decode
-from flows.rows.entities import table_of
+from flows.readers.restobjects import table_of
 from flows.settings import Settings
 from flows.sharding import Shard
 from schemas.columns import Row

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from flows.rows.posts import post_row, shape_of, site_of
+from flows.readers.restobjects import shape_of, site_of
+from flows.rows.posts import post_row
 from schemas.errors import RecordError
 from schemas.records import RawRecord
 from schemas.rules import validate

@@ -18,9 +18,8 @@ from flows.readers import feeds, wxr
 from flows.readers.localfiles import BROKEN_ARCHIVE, WARC_BEGIN, Found, chunks, find, legible
 from flows.readers.packages import text_bytes
 from flows.readers.payload import UTF16_MARKS, Slices, decode, decode_text, in_utf8, lines, slices
+from flows.readers.restobjects import site_of, table_of
 from flows.readers.xmltext import children, decode_xml, split
-from flows.rows.entities import table_of
-from flows.rows.posts import site_of
 from schemas.errors import RecordError
 from schemas.keys import canonical_site
 from schemas.records import RawRecord, Rejection

@@ -9,20 +9,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from flows.extraction.fragments import extract_fragment, plain_inline
+from flows.readers.restobjects import rendered, table_of
 from flows.rows.moments import moment, zone
-from flows.rows.posts import _embedded_terms, _id, _rendered, _size, embedded, shape_of
+from flows.rows.posts import _embedded_terms, _id, _size, embedded
 from schemas.columns import Row
 from schemas.keys import entity_state, site_bucket
 from schemas.records import RawRecord
 from schemas.tables import TABLES
-
-_SHAPES = {"author": "authors", "term": "terms", "media": "media", "comment": "comments"}
-
-
-def table_of(value: Any) -> str | None:
-    """Return the table a REST object belongs to, ``documents`` for a post; None when it is no WordPress object."""
-    shape = shape_of(value)
-    return "documents" if shape == "post" else _SHAPES.get(shape or "")
 
 
 def entity_row(table: str, record: RawRecord, value: Mapping[str, Any]) -> Row:
@@ -80,9 +73,9 @@ def _media(value: Mapping[str, Any], record: RawRecord) -> tuple[Row, set[str]]:
     return {
         "url": value.get("source_url") or None,
         "page_url": value.get("link") or None,
-        "title": plain_inline(_rendered(value.get("title"))) or None,
+        "title": plain_inline(rendered(value.get("title"))) or None,
         "alt": value.get("alt_text") or None,
-        "caption": plain_inline(_rendered(value.get("caption"))) or None,
+        "caption": plain_inline(rendered(value.get("caption"))) or None,
         "mime_type": value.get("mime_type") or None,
         "width": _size(details.get("width")),  # type: ignore[union-attr]
         "height": _size(details.get("height")),  # type: ignore[union-attr]
@@ -105,7 +98,7 @@ def _comment(value: Mapping[str, Any], record: RawRecord) -> tuple[Row, set[str]
         "author_id": _id(value.get("author")),
         "author_name": value.get("author_name") or None,
         "author_url": value.get("author_url") or None,
-        "text": extract_fragment(_rendered(value.get("content")), base_url=link).text,
+        "text": extract_fragment(rendered(value.get("content")), base_url=link).text,
         "published_at": moment(value.get("date_gmt"), value.get("date"), site_zone)[0],
         "status": value.get("status"),
         "type": value.get("type"),

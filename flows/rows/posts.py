@@ -15,10 +15,11 @@ from urllib.parse import unquote, urlsplit
 
 from flows.extraction.fragments import EXTRACTOR, Extracted, extract_fragment, plain_inline
 from flows.extraction.language import language, reading_time_s, word_count
+from flows.readers.restobjects import related, rendered, shape_of
 from flows.rows.moments import judged, moment, zone
 from schemas.columns import Row
 from schemas.errors import RecordError
-from schemas.keys import canonical_site, content_sha256, site_bucket
+from schemas.keys import content_sha256, site_bucket
 from schemas.records import RawRecord
 
 _MAPPED = {
@@ -27,50 +28,6 @@ _MAPPED = {
 }  # fmt: skip
 _BUILT_IN_TAXONOMIES = {"categories": "category", "tags": "post_tag"}
 _EDITORIAL = ("meta", "acf")
-
-
-def shape_of(value: Any) -> str | None:
-    """Tell what a REST object is: ``post``, ``term``, ``author``, ``media``, ``comment``, or None for none of these."""
-    if not isinstance(value, dict) or "id" not in value:
-        return None
-    if "source_url" in value and "media_type" in value:
-        return "media"
-    if "taxonomy" in value and "name" in value:
-        return "term"
-    if "post" in value and "author_name" in value and "content" in value:
-        return "comment"
-    if "content" in value and ("title" in value or "date" in value) and ("type" in value or "link" in value):
-        return "post"
-    if "name" in value and "slug" in value and ("avatar_urls" in value or "link" in value) and "parent" not in value:
-        return "author"
-    return None
-
-
-def site_of(value: Mapping[str, Any]) -> str | None:
-    """Return the site a saved REST object belongs to: by its own API address, its guid, or its link's host."""
-    for relation in ("self", "collection"):
-        for link in _links(value, relation):
-            # A renamed API prefix or wordpress.com's shared host says nothing about the site's own address.
-            if re.search(r"/wp-json/|rest_route=", unquote(str(link.get("href") or ""))):
-                return canonical_site(str(link["href"]))
-    guid = _rendered(value.get("guid"))
-    parts = urlsplit(guid)
-    if parts.scheme in ("http", "https") and re.search(r"(^|&)(p|page_id|attachment_id)=\d+", parts.query):
-        return canonical_site(guid)
-    parts = urlsplit(str(value.get("link") or ""))
-    return canonical_site(f"{parts.scheme}://{parts.netloc}") if parts.netloc else None
-
-
-def _links(value: Mapping[str, Any], relation: str) -> list[dict[str, Any]]:
-    links = value.get("_links")
-    found = links.get(relation) if isinstance(links, dict) else None
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
-
-
-def _rendered(value: Any) -> str:
-    if isinstance(value, dict):
-        value = value.get("rendered", value.get("raw"))
-    return value if isinstance(value, str) else ""
 
 
 def _id(value: Any) -> str | None:
@@ -119,14 +76,14 @@ def post_row(record: RawRecord, value: Mapping[str, Any]) -> tuple[Row, Any]:
     link = str(value.get("link") or "") or None
     row = document_row(
         record,
-        title=plain_inline(_rendered(value.get("title"))),
-        extracted=extract_fragment(_rendered(content), base_url=link or f"https://{record.site}/"),
+        title=plain_inline(rendered(value.get("title"))),
+        extracted=extract_fragment(rendered(content), base_url=link or f"https://{record.site}/"),
         declared_language=_declared_language(value),
         extractor=EXTRACTOR,
         url=link,
         slug=unquote(str(value["slug"])) if value.get("slug") else None,
         status=value.get("status"),
-        excerpt=plain_inline(_rendered(value.get("excerpt"))) or None,
+        excerpt=plain_inline(rendered(value.get("excerpt"))) or None,
         authors=_authors(value),
         terms=_terms(value, taxonomies),
         featured_image=_featured(value),
@@ -164,7 +121,7 @@ def _declared_language(value: Mapping[str, Any]) -> str | None:
 def taxonomies_of(value: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
     """Return rest_base → taxonomy for the taxonomies a post carries, from the site or the post's own links."""
     found = {base: taxonomy for base, taxonomy in {**_BUILT_IN_TAXONOMIES, **known}.items() if base in value}
-    for link in _links(value, "wp:term"):
+    for link in related(value, "wp:term"):
         base = unquote(str(link.get("href", ""))).split("?")[-1].split("&")[0].rsplit("/", 1)[-1]
         path_base = urlsplit(str(link.get("href", ""))).path.rsplit("/", 1)[-1]
         for candidate in (path_base, base):
@@ -240,7 +197,7 @@ def _featured(value: Mapping[str, Any]) -> Row | None:
         row.update(
             url=entry.get("source_url") or jetpack,
             alt=entry.get("alt_text") or None,
-            caption=plain_inline(_rendered(entry.get("caption"))) or None,
+            caption=plain_inline(rendered(entry.get("caption"))) or None,
             width=_size(sizes.get("width")),
             height=_size(sizes.get("height")),
         )
