@@ -28,7 +28,7 @@ from warehouse.query import connect
 
 _PAGES = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 _SQL = re.compile(r"^```sql\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_NEWEST, _SPAN = datetime(2026, 11, 1, tzinfo=UTC), timedelta(days=20 * 365)
+_LAST, _SPAN = datetime(2026, 11, 1, tzinfo=UTC), timedelta(days=20 * 365)
 # No view that a recipe asks reads the rows of these.
 _UNREAD = ("raw", "words", "lengths", "unindexed")
 
@@ -67,7 +67,7 @@ class Linked(Corpus):
         """Return rows of ``documents`` and of ``raw``, as the corpus without links does."""
         documents, raw = super().documents(site, first, count)
         numbers = range(first, first + count)
-        published = [_NEWEST - _SPAN + number * self._step for number in numbers]
+        published = [_LAST - _SPAN + number * self._step for number in numbers]
         columns: dict[str, list[Any]] = {"published_at": published, "modified_at": published}
         columns |= {name: [pool[number % len(pool)] for number in numbers] for name, pool in self._pools.items()}
         for name, values in columns.items():

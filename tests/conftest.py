@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def lake(tmp_path: Path) -> Lake:
     """An empty lake on disk."""
     return Lake.open(str(tmp_path / "lake"), create=True)
+
+
+@pytest.fixture(scope="module")
+def many_lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the many small lakes that a module makes lie where pytest tidies up."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("lakes"))
+    yield
+    tempfile.tempdir = before
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ The model is written from what ``schemas.keys.supersedes`` promises, not from ho
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,8 @@ from schemas.tables import TABLES
 from warehouse.commit import commit_documents, commit_entities, mark
 from warehouse.lake import Lake
 
+pytestmark = pytest.mark.usefixtures("many_lakes")
+
 SITE = "example.org"
 # Later than any commit of a test, so that no state counts as read before the newest one became known.
 READ = datetime(2100, 1, 1, tzinfo=UTC)
@@ -33,14 +35,6 @@ TOLD = st.tuples(st.sampled_from("123"), st.sampled_from(["one", "two", "three"]
 STORIES = st.lists(TOLD, min_size=1, max_size=9)
 CHUNKS = st.lists(st.integers(1, 4), min_size=9, max_size=9)
 few = settings(max_examples=12, deadline=None, derandomize=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let the many small lakes lie where pytest tidies up."""
-    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("lakes"))
-    yield
-    tempfile.tempdir = before
 
 
 def rows(story: Sequence[Told], source: str) -> list[dict[str, Any]]:

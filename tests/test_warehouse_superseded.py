@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,8 @@ from warehouse.purge import Target, find, purge
 from warehouse.query import connect, run_query
 from warehouse.rewrite import ROW_GROUP, data_files
 from warehouse.upkeep import compact, vacuum_published
+
+pytestmark = pytest.mark.usefixtures("many_lakes")
 
 Place = tuple[str, str, int, str, int]
 """Site, id and version of a row, the name of its file and its row within."""
@@ -68,14 +69,6 @@ def indexed(lake: Lake) -> set[Place]:
     rows = [tuple(each.values()) for each in columns.to_pylist()]
     assert len(set(rows)) == len(rows)
     return set(rows)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let the many small lakes lie where pytest tidies up."""
-    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("lakes"))
-    yield
-    tempfile.tempdir = before
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)

@@ -38,9 +38,14 @@ def scan(table: DeltaTable, columns: Sequence[str], sites: Iterable[str], ids: I
 
 def files_of(table: DeltaTable, sites: Iterable[str], ids: Iterable[str] | None = None) -> ds.Dataset:
     """Return the files of a table that may hold rows of these sites (and ids, if given)."""
+    return dataset(table, holding(sites, ids))
+
+
+def holding(sites: Iterable[str], ids: Iterable[str] | None = None) -> dict[str, set[str]]:
+    """Return what rows of these sites (and ids, if given) hold, by which files are told apart by their statistics."""
     sites = set(sites)
-    holding = {"site": sites, "site_bucket": {site_bucket(site) for site in sites}}
-    return dataset(table, holding if ids is None else {**holding, "id": set(ids)})
+    found = {"site": sites, "site_bucket": {site_bucket(site) for site in sites}}
+    return found if ids is None else {**found, "id": set(ids)}
 
 
 def document_heads(table: DeltaTable, keys: Iterable[Key]) -> dict[Key, Row]:

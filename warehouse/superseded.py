@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from schemas.columns import TIMESTAMP
-from schemas.keys import site_bucket
+from warehouse.heads import holding
 from warehouse.lake import Lake, candidates
 from warehouse.places import PUBLISHED
+from warehouse.rewrite import data_files
 from warehouse.shipped import quoted
 
 SCHEMA = pa.schema(
@@ -49,7 +50,7 @@ _LATER = """
 
 def stem(documents: DeltaTable) -> str:
     """Return the name of the index of a snapshot, without its extension."""
-    return f"superseded-{documents.version()}-{_FORMAT}"
+    return _stem(documents.version())
 
 
 def index(connection: duckdb.DuckDBPyConnection, lake: Lake, documents: DeltaTable) -> pa.Table:
@@ -61,7 +62,7 @@ def index(connection: duckdb.DuckDBPyConnection, lake: Lake, documents: DeltaTab
     Raises:
         duckdb.Error: a data file cannot be read.
     """
-    every = {PurePath(path).name for path in candidates(documents)}
+    every = {PurePath(path).name for path in data_files(documents)}
     known, done = _newest(lake, documents.version(), every)
     holders = [path for path in candidates(documents, above=("document_version", 1)) if PurePath(path).name not in done]
     parts = [known]
@@ -69,10 +70,10 @@ def index(connection: duckdb.DuckDBPyConnection, lake: Lake, documents: DeltaTab
         connection.sql(_LATER.format(files=_list(lake, holders))).to_arrow_table() if holders else SCHEMA.empty_table()
     )
     if later.num_rows:
-        sites, ids = (set(later.column(name).to_pylist()) for name in ("site", "id"))
-        holding = {"site_bucket": {site_bucket(site) for site in sites}, "site": sites, "id": ids}
+        sites, ids = (later.column(name).to_pylist() for name in ("site", "id"))
+        files = _list(lake, candidates(documents, holding(sites, ids)))
         connection.register("later", later)
-        found = connection.sql(_FIND.format(files=_list(lake, candidates(documents, holding)))).to_arrow_table()
+        found = connection.sql(_FIND.format(files=files)).to_arrow_table()
         connection.unregister("later")
         parts.append(found.cast(SCHEMA))
     return pa.concat_tables(parts).replace_schema_metadata({_FILES: json.dumps(sorted(every))})
@@ -84,18 +85,22 @@ def _newest(lake: Lake, version: int, every: set[str]) -> tuple[pa.Table, set[st
     A file that went may have taken versions with it, or moved them.
     """
     folder = lake.local / PUBLISHED
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    versions = [int(match[1]) for name in names if (match := _NAME.fullmatch(name))]
+    matches = (_NAME.fullmatch(path.name) for path in folder.glob("superseded-*"))
+    versions = [int(match[1]) for match in matches if match]
     newest = max((known for known in versions if known <= version), default=None)
     if newest is not None:
         try:
-            table = pq.read_table(folder / f"superseded-{newest}-{_FORMAT}.parquet")
+            table = pq.read_table(folder / f"{_stem(newest)}.parquet")
             done = set(json.loads((table.schema.metadata or {})[_FILES]))
             if done <= every:
                 return table.select(SCHEMA.names).cast(SCHEMA), done
         except (OSError, pa.ArrowException, KeyError, ValueError):
             pass  # damaged or half removed; it can be made anew
     return SCHEMA.empty_table(), set()
+
+
+def _stem(version: int) -> str:
+    return f"superseded-{version}-{_FORMAT}"
 
 
 def _list(lake: Lake, paths: Iterable[str]) -> str:
