@@ -28,7 +28,7 @@ import html_to_markdown
 import inscriptis
 import markdownify
 import trafilatura
-from trafilatura.settings import Extractor
+from trafilatura.settings import Document, Extractor
 
 from flows.extraction.fragments import extract_fragment
 from flows.extraction.pages import decode_html, extract_page
@@ -58,7 +58,7 @@ def _trafilatura(**options: Any) -> Run:
 def _with_metadata(html: str) -> str:
     # The text form would begin with the metadata: the text by itself is what is compared.
     found = trafilatura.bare_extraction(html, include_comments=False, with_metadata=True)
-    return (found.text if found else "") or ""
+    return (found.text if isinstance(found, Document) else "") or ""
 
 
 def _plain_options() -> Any:

@@ -27,8 +27,8 @@ def tree(root: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            pid, rest = path.read_text(errors="replace").split(" ", 1)
-            parents.setdefault(int(rest.rpartition(")")[2].split()[1]), []).append(int(pid))
+            parent = path.read_text(errors="replace").rpartition(")")[2].split()[1]
+            parents.setdefault(int(parent), []).append(int(path.parent.name))
     found = [root]
     for pid in found:
         found += parents.get(pid, [])

@@ -16,6 +16,7 @@ import random
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -122,7 +123,7 @@ def beside_datatrove(source: Path, folder: Path, peers: str, rounds: int) -> Non
         found = sum(len(gzip.open(path).readlines()) for path in target.glob("out/*.gz"))
         assert found == len(pages), f"{found} of {len(pages)} pages came out"
 
-    contestants = {
+    contestants: dict[str, Callable[[], float | None]] = {
         "presslake, everything on": partial(by_presslake, source, folder),
         "datatrove's trafilatura, JSON lines to JSON lines": by_datatrove,
     }

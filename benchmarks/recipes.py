@@ -61,7 +61,13 @@ class Linked(Corpus):
             for n in range(300)
         ]
         authors = [[{"id": f"{n}", "name": f"Author {n}", "slug": f"a{n}"}] for n in range(8)]
-        self._pools = {"links": links, "terms": terms, "authors": authors, "language": ["en"], "word_count": [words]}
+        self._pools: dict[str, list[Any]] = {
+            "links": links,
+            "terms": terms,
+            "authors": authors,
+            "language": ["en"],
+            "word_count": [words],
+        }
 
     def documents(self, site: str, first: int, count: int) -> tuple[pa.Table, pa.Table]:
         """Return rows of ``documents`` and of ``raw``, as the corpus without links does."""

@@ -15,7 +15,7 @@ import pickle
 import statistics
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -54,7 +54,7 @@ class Stages:
     """CPU seconds by stage; a stage inside another one takes its time from it."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._inner = [0.0]
 
     @contextmanager
@@ -85,7 +85,7 @@ class Stages:
         return wrapper
 
 
-def measure(source: Path, lake: Lake) -> Counter[str]:
+def measure(source: Path, lake: Lake) -> dict[str, float]:
     """Bring the posts of a file to a lake; return the CPU seconds of each stage."""
     stages = Stages()
     settings = Settings(lake=lake.root, workers=1)

@@ -140,7 +140,7 @@ def pages(url: str) -> Iterator[list[dict[str, Any]]]:
     """Ask for all posts, a hundred at a time, as the script does."""
     with requests.Session() as session:
         for page in range(1, 1_000_000):
-            answer = session.get(f"{url}/wp-json/wp/v2/posts", params={"per_page": 100, "page": page, "orderby": "id"})
+            answer = session.get(f"{url}/wp-json/wp/v2/posts?per_page=100&page={page}&orderby=id")
             yield answer.json()
             if page >= int(answer.headers["X-WP-TotalPages"]):
                 return
