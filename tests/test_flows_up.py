@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import requests
 from lakes import query
+from prefect.settings import get_current_settings
 from processes import children, family, listening, processes
 from test_flows_cli import ROOT, presslake
 
@@ -98,9 +99,11 @@ class Up:
     def post(self, route: str, body: dict[str, Any]) -> Any:
         return requests.post(f"{self.api}/{route}", json=body, timeout=30)
 
+    def deployment(self, name: str) -> Any:
+        return requests.get(f"{self.api}/deployments/name/{name}/{name}", timeout=30).json()
+
     def trigger(self, name: str, parameters: dict[str, Any]) -> Any:
-        known = requests.get(f"{self.api}/deployments/name/{name}/{name}", timeout=30).json()
-        route = f"deployments/{known['id']}/create_flow_run"
+        route = f"deployments/{self.deployment(name)['id']}/create_flow_run"
         # SQLite lets one writer in at a time; the server answers 503 to others.
         for _ in range(20):
             answer = self.post(route, {"parameters": parameters})
@@ -110,8 +113,11 @@ class Up:
         assert answer.status_code < 500, answer.text
         return answer
 
+    def whole_state(self, run: str) -> Any:
+        return requests.get(f"{self.api}/flow_runs/{run}", timeout=30).json()["state"]
+
     def state(self, run: str) -> str:
-        return str(requests.get(f"{self.api}/flow_runs/{run}", timeout=30).json()["state"]["type"])
+        return str(self.whole_state(run)["type"])
 
     def ended(self, run: str) -> str:
         ends = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -148,8 +154,7 @@ class Up:
 
     def pause(self, name: str) -> None:
         """Let nothing start by itself any more."""
-        known = requests.get(f"{self.api}/deployments/name/{name}/{name}", timeout=30).json()
-        requests.post(f"{self.api}/deployments/{known['id']}/pause_deployment", timeout=30).raise_for_status()
+        self.post(f"deployments/{self.deployment(name)['id']}/pause_deployment", {}).raise_for_status()
 
     def texts(self, run: str) -> list[str]:
         wanted = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
@@ -224,6 +229,22 @@ def test_a_triggered_run_checks_its_parameters(up: Up) -> None:
     assert up.ended(run) == "COMPLETED" and documents(up)["notes"] == 5
 
 
+def test_a_run_that_waits_for_its_turn_asks_whenever_the_worker_looks(up: Up) -> None:
+    place = f"{up.api}/v2/concurrency_limits/{up.deployment('publish')['global_concurrency_limit']['id']}"
+    requests.patch(place, json={"active_slots": 1}, timeout=30).raise_for_status()
+    run = up.trigger("publish", {}).json()["id"]
+    waits = until(
+        lambda: state if (state := up.whole_state(run))["name"] == "AwaitingConcurrencySlot" else None,
+        "a run that waits", up.story,
+    )  # fmt: skip
+    requests.patch(place, json={"active_slots": 0}, timeout=30).raise_for_status()
+    asked, asks = waits["timestamp"], waits["state_details"]["scheduled_time"]
+    # Else runs that are scheduled later, and ask when it does not, go first, time after time.
+    every = timedelta(seconds=get_current_settings().worker.query_seconds)
+    assert datetime.fromisoformat(asks) - datetime.fromisoformat(asked) < every
+    assert up.ended(run) == "COMPLETED"
+
+
 def test_it_listens_to_this_machine_only(up: Up) -> None:
     heard = listening(family(up.process.pid))
     assert up.port in heard
@@ -276,7 +297,7 @@ def test_a_killed_worker_costs_nothing_and_a_restart_goes_on(up: Up, wordpress_s
     again = up.trigger("ingest", {"sources": [wordpress_server.url]}).json()["id"]
     assert up.ended(again) == "COMPLETED"
     up.scheduled_since(restarted)
-    # A schedule of every minute takes the only place from a run that is triggered, time after time on a busy machine.
+    # What follows is not to wait for its turns.
     up.pause("sync")
     assert "crashed" in {state for _, state in ledger(up, "command = 'ingest'")}
     wanted = "SELECT COUNT(*) AS n FROM wp_posts WHERE post_type = 'post' AND post_status = 'publish'"
