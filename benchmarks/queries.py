@@ -28,7 +28,7 @@ QUESTIONS = {
     "by site and month": "SELECT site, date_trunc('month', published_at) AS m, count(*) FROM {d} GROUP BY ALL",
     "titles of a site's week": "SELECT title FROM {d} WHERE site = 'site-7.example'"
     " AND published_at BETWEEN '2006-03-02' AND '2006-03-09'",
-    "words by year": "SELECT year(published_at) AS y, sum(length(text)) FROM {d} GROUP BY ALL",
+    "characters by year": "SELECT year(published_at) AS y, sum(length(text)) FROM {d} GROUP BY ALL",
     "one by key": "SELECT * FROM {d} WHERE site = 'site-3.example' AND kind = 'post' AND id = '1234'",
     "one by address": "SELECT title FROM {d} WHERE url = 'https://site-5.example/777/'",
     "newest twenty": "SELECT published_at, site, title FROM {d} ORDER BY published_at DESC LIMIT 20",
