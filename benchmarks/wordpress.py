@@ -215,7 +215,8 @@ def explain(taken: dict[str, float]) -> None:
         f" times the script would leave {cores * taken[SCRIPT] / 8:.2f} ms. The next part shows what takes them: most of it"
         " is Python that reads paragraphs, lists and links into text and Markdown, at about 15 µs for a paragraph with a"
         " link. It is a quarter of what the parser and the walker take for the same, and what is left is not waste but the"
-        " language; only compiled readers would go far below, and presslake is to be installed without a compiler."
+        " language; only compiled readers would go far below, and presslake is to be installed without a compiler. The script"
+        " keeps one core busy, presslake all of them: the more these hinder each other, the less it is ahead."
     )
     if DLT in taken:
         print(
