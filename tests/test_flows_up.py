@@ -27,16 +27,6 @@ pytestmark = pytest.mark.timeout(600)
 _PATIENCE_S = 240.0
 
 
-def until(is_so: Callable[[], Any], what: str, story: Callable[[], str] = str) -> Any:
-    """Return what is asked for once it is there; a failure ends with the story."""
-    limit = time.monotonic() + _PATIENCE_S
-    while not (found := is_so()):
-        if time.monotonic() > limit:
-            pytest.fail(f"never: {what}\n{story()}", pytrace=False)
-        time.sleep(0.3)
-    return found
-
-
 def site_of(wordpress: Any) -> str:
     return str(wordpress.url).removeprefix("http://")
 
@@ -121,9 +111,16 @@ class Up:
 
     def ended(self, run: str) -> str:
         ends = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        return str(
-            until(lambda: state if (state := self.state(run)) in ends else None, f"the end of {run}", self.story)
-        )
+        return str(self.until(lambda: state if (state := self.state(run)) in ends else None, f"the end of {run}"))
+
+    def until(self, is_so: Callable[[], Any], what: str) -> Any:
+        """Return what is asked for once it is there; a wait in vain ends with the story."""
+        limit = time.monotonic() + _PATIENCE_S
+        while not (found := is_so()):
+            if time.monotonic() > limit:
+                pytest.fail(f"never: {what}\n{self.story()}", pytrace=False)
+            time.sleep(0.3)
+        return found
 
     def story(self) -> str:
         """Return what the server knows of all runs whose time has come, and the worker's last words."""
@@ -145,11 +142,11 @@ class Up:
             },
             "deployments": {"name": {"any_": ["sync"]}},
         }  # fmt: skip
-        found = until(
+        run: dict[str, Any]
+        run, *_ = self.until(
             lambda: [run for run in self.post("flow_runs/filter", wanted).json() if run["auto_scheduled"]],
-            "a scheduled run", self.story,
-        )  # fmt: skip
-        run: dict[str, Any] = found[0]
+            "a scheduled run",
+        )
         return run
 
     def pause(self, name: str) -> None:
@@ -233,10 +230,10 @@ def test_a_run_that_waits_for_its_turn_asks_whenever_the_worker_looks(up: Up) ->
     place = f"{up.api}/v2/concurrency_limits/{up.deployment('publish')['global_concurrency_limit']['id']}"
     requests.patch(place, json={"active_slots": 1}, timeout=30).raise_for_status()
     run = up.trigger("publish", {}).json()["id"]
-    waits = until(
+    waits = up.until(
         lambda: state if (state := up.whole_state(run))["name"] == "AwaitingConcurrencySlot" else None,
-        "a run that waits", up.story,
-    )  # fmt: skip
+        "a run that waits",
+    )
     requests.patch(place, json={"active_slots": 0}, timeout=30).raise_for_status()
     asked, asks = waits["timestamp"], waits["state_details"]["scheduled_time"]
     # Else runs that are scheduled later, and ask when it does not, go first, time after time.
@@ -258,17 +255,17 @@ def test_a_run_that_is_not_complete_alerts(up: Up, alerts: Alerts) -> None:
         file.write('"http://127.0.0.1:9/gone" = { schedule = "0 0 1 1 *" }\n')
     failing = up.trigger("sync", {"only": "http://127.0.0.1:9/gone"}).json()["id"]
     assert up.ended(failing) == "FAILED"
-    told = until(lambda: [alert for alert in alerts.told if alert["alert"] == "partial"], "an alert")[0]
+    told = up.until(lambda: [alert for alert in alerts.told if alert["alert"] == "partial"], "an alert")[0]
     assert told["site"] == "127.0.0.1:9/gone" and "127.0.0.1:9/gone is incomplete" in told["text"], told
     assert ledger(up, "site = '127.0.0.1:9/gone'") == [("site", "failed")]
-    stale = until(lambda: [alert for alert in alerts.told if alert["alert"] == "stale"], "a stale site")[0]
+    stale = up.until(lambda: [alert for alert in alerts.told if alert["alert"] == "stale"], "a stale site")[0]
     assert "no complete run for 0.006 hours" in stale["text"]
 
 
 def _slow(up: Up, wordpress_server: Any) -> str:
     """Trigger a run that takes a while, and return it once it is at work."""
     run = str(up.trigger("ingest", {"sources": [wordpress_server.url], "full": True}).json()["id"])
-    until(lambda: up.artifacts(run) or any("fetched" in text for text in up.texts(run)), "a first batch")
+    up.until(lambda: up.artifacts(run) or any("fetched" in text for text in up.texts(run)), "a first batch")
     assert up.state(run) == "RUNNING"
     return run
 
