@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
-from typing import Any
+from typing import Any, NoReturn
 
 from flows.settings import VERSION
 from warehouse.places import KEEP_DAYS
@@ -205,8 +206,9 @@ class _WithoutPandas(MetaPathFinder):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; deliberate errors end as one line on stderr."""
-    if arguments is None:
-        # A process of our own; in somebody else's it is not for us to say.
+    # A process of our own; in somebody else's, much is not for us to say.
+    is_own = arguments is None
+    if is_own:
         sys.meta_path.insert(0, _WithoutPandas())
     given = parser().parse_args(arguments)
     if given.command is None:
@@ -214,6 +216,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     # A service manager's stop and the user's Ctrl-C mean the same: keep what is committed and end.
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    code, is_whole = _run(given)
+    if is_own and not is_whole:
+        _end(code)
+    return code
+
+
+def _run(given: argparse.Namespace) -> tuple[int, bool]:
+    """Run the command; return its exit code, and whether it came to its end, so that nothing is under way."""
     from schemas.errors import PresslakeError
 
     try:
@@ -221,26 +231,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         code: int = commands.run(given)
         sys.stdout.flush()
-        return code
+        return code, True
     except PresslakeError as error:
         print(f"presslake: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.exit_code, False
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(), False
     except RuntimeError as error:
         # How DuckDB (2.0) hands a Ctrl-C on.
         if str(error) != "Query interrupted":
             raise
-        return _interrupted()
+        return _interrupted(), False
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0, False
 
 
 def _interrupted() -> int:
     print("presslake: interrupted; what was committed stays.", file=sys.stderr)
     return 130
+
+
+def _end(code: int) -> NoReturn:
+    """End this process although threads of it may still work, e.g. at what was read ahead.
+
+    When Python (before 3.14) takes itself apart it unwinds the stacks of such threads, at which DuckDB aborts
+    and delta-rs crashes: the caller would see a signal instead of our exit code.
+    """
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 if __name__ == "__main__":

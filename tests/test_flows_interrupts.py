@@ -22,6 +22,8 @@ from flows.interrupts import uninterrupted
 POSTS = 4000
 # A stop is not measured here; it must only not wait for what is under way (an answer takes 60 s below).
 SOON_S = 20.0
+# What a report and an export write, whole or not at all.
+WRITTEN = ("r.html", "x.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,10 @@ def stopped(folder: Path, how: signal.Signals, is_at_work: Callable[[int], bool]
     process.send_signal(how)
     said = process.communicate(timeout=60)[1]
     if process.returncode == 0 and is_at_work is has_loaded_an_engine and tries:
-        return stopped(folder, how, is_at_work, *command, tries=tries - 1)  # it was done before the signal came
+        # It was done before the signal came.
+        for made in WRITTEN:
+            (folder / made).unlink(missing_ok=True)
+        return stopped(folder, how, is_at_work, *command, tries=tries - 1)
     # Where an engine is stopped while it is being imported, Python ends by the signal itself: a shell's 130, too.
     assert process.returncode in (130, -signal.SIGINT), said
     assert time.monotonic() - began < SOON_S
@@ -111,6 +116,33 @@ def test_a_commit_and_its_count_are_one_to_an_interrupt() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize(("error", "code", "said"), [
+    ("KeyboardInterrupt()", 130, "presslake: interrupted; what was committed stays.\n"),
+    ("UsageError('No.', remedy='Stop.')", 2, "presslake: No. Stop.\n"),
+], ids=("interrupted", "failed"))  # fmt: skip
+def test_what_threads_still_do_does_not_change_how_a_command_ends(error: str, code: int, said: str) -> None:
+    """One that reads ahead may be inside an engine when its command is broken off; what must be tidied up is."""
+    program = (
+        "import atexit, sys, threading, time, duckdb\n"
+        "from flows import cli, commands\n"
+        "from schemas.errors import UsageError\n"
+        "def work():\n"
+        "    connection = duckdb.connect()\n"
+        "    while True:\n"
+        "        connection.execute('SELECT count(*) FROM range(1000000)').fetchall()\n"
+        "def broken_off(given):\n"
+        "    threading.Thread(target=work, daemon=True).start()\n"
+        "    time.sleep(0.5)\n"
+        f"    raise {error}\n"
+        "atexit.register(print, 'tidied up')\n"
+        "commands.COMMANDS['check'] = broken_off\n"
+        "sys.argv = ['presslake', 'check']\n"
+        "sys.exit(cli.main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "tidied up\n", said)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_files(inputs: Path, tmp_path: Path, how: signal.Signals) -> None:
     stopped(tmp_path, how, committed(tmp_path, "documents"), "ingest", str(inputs), "--lake", "L")
@@ -135,12 +167,12 @@ def test_a_site_that_makes_us_wait(slow: BreakableServer, tmp_path: Path, comman
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("command", [("replay",), ("maintain",), ("check",), ("report", "-o", "r.html"),
-                                     ("export", "--format", "jsonl", "-o", "x.jsonl")], ids=lambda c: c[0])  # fmt: skip
+@pytest.mark.parametrize("command", [("replay",), ("maintain",), ("check",), ("report", "-o", WRITTEN[0]),
+                                     ("export", "--format", "jsonl", "-o", WRITTEN[1])], ids=lambda c: c[0])  # fmt: skip
 def test_what_works_on_a_lake(full: Path, tmp_path: Path, command: tuple[str, ...], how: signal.Signals) -> None:
     stopped(full, how, has_loaded_an_engine, *command, "--lake", "L")
     assert holds(full) == POSTS
-    assert not (full / "r.html").exists() and not (full / "x.jsonl").exists()
+    assert not [made for made in WRITTEN if (full / made).exists()]
 
 
 @pytest.fixture(scope="module")

@@ -258,6 +258,27 @@ def test_an_endless_query_stops_when_interrupted(lake: Lake, endless: str) -> No
     assert float(seconds) < 10 and answer == "[[(1,)]]", done
 
 
+def test_an_interrupt_while_the_thread_is_being_started_leaves_nothing_at_work(lake: Lake) -> None:
+    """Python (before 3.14) would tear such a thread out of DuckDB at its end, and abort."""
+    code = (
+        "import sys, threading\n"
+        "from warehouse.query import connect, interruptible, run_query\n"
+        "class Started(threading.Thread):\n"
+        "    def start(self):\n"
+        "        super().start()\n"
+        "        raise KeyboardInterrupt\n"
+        "threading.Thread = Started\n"
+        "connection = connect(sys.argv[1])\n"
+        "try:\n"
+        "    interruptible(connection, lambda: list(run_query(connection, sys.argv[2]).rows()))\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(130)\n"
+    )
+    endless = "SELECT count(*) FROM range(1000000000000) a, range(1000) b WHERE a.range % 7 = b.range"
+    done = subprocess.run([sys.executable, "-c", code, lake.root, endless], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_a_result_left_behind_is_no_obstacle(connection: Any) -> None:
     next(run_query(connection, "FROM range(1000000)").rows())
     with run_query(connection, "FROM range(1000000)").batches() as reader:

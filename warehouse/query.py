@@ -17,6 +17,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,29 +199,24 @@ def interruptible(connection: duckdb.DuckDBPyConnection, action: Callable[[], T]
     Raises:
         KeyboardInterrupt: it was interrupted; the connection can be used on.
     """
-    answers: list[T] = []
-    errors: list[BaseException] = []
+    future: Future[T] = Future()
 
     def work() -> None:
-        try:
-            answers.append(action())
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            done.set()
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(action())
+            except BaseException as error:
+                future.set_exception(error)
 
-    done = threading.Event()
-    threading.Thread(target=work, daemon=True).start()
     try:
-        # Not Thread.join: once interrupted, it takes the thread for finished.
-        done.wait()
+        threading.Thread(target=work, daemon=True).start()
+        return future.result()
     except KeyboardInterrupt:
-        while not done.wait(0.1):
+        # It may come while the thread is being started: either that never begins, or it is waited for.
+        while not future.cancel() and not future.done():
             connection.interrupt()
+            wait([future], 0.1)
         raise
-    if errors:
-        raise errors[0]
-    return answers[0]
 
 
 def finish(connection: duckdb.DuckDBPyConnection) -> None:
