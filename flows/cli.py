@@ -8,9 +8,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from typing import Any, NoReturn
 
+from flows.interrupts import STOPS
 from flows.settings import VERSION
 from warehouse.places import KEEP_DAYS
 
@@ -188,7 +188,7 @@ def _quarantine(commands: Any) -> None:
     _job(again)
 
 
-class _WithoutPandas(MetaPathFinder):
+class _WithoutPandas:
     """Lets no library import pandas: pyarrow does at its first scalar (26.0), where it is installed.
 
     Nothing here uses it, and it takes more time than all the rest of a small command.
@@ -210,47 +210,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is_own = arguments is None
     if is_own:
         sys.meta_path.insert(0, _WithoutPandas())
+        # Nothing has begun that would have to be told or kept.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     given = parser().parse_args(arguments)
     if given.command is None:
         parser().print_help()
         return 2
-    # A service manager's stop and the user's Ctrl-C mean the same: keep what is committed and end.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-    code, is_whole = _run(given)
-    if is_own and not is_whole:
+    code = _run(given, is_own=is_own)
+    if code == 130:
+        print("presslake: interrupted; what was committed stays.", file=sys.stderr)
+    if is_own and code not in (0, 3):
         _end(code)
     return code
 
 
-def _run(given: argparse.Namespace) -> tuple[int, bool]:
-    """Run the command; return its exit code, and whether it came to its end, so that nothing is under way."""
+def _run(given: argparse.Namespace, *, is_own: bool) -> int:
     from schemas.errors import PresslakeError
 
     try:
+        if is_own:
+            STOPS.listen()
         from flows import commands
 
         code: int = commands.run(given)
         sys.stdout.flush()
-        return code, True
+        return code
     except PresslakeError as error:
         print(f"presslake: {error}", file=sys.stderr)
-        return error.exit_code, False
+        return error.exit_code
     except KeyboardInterrupt:
-        return _interrupted(), False
+        return 130
     except RuntimeError as error:
         # How DuckDB (2.0) hands a Ctrl-C on.
         if str(error) != "Query interrupted":
             raise
-        return _interrupted(), False
+        return 130
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0, False
-
-
-def _interrupted() -> int:
-    print("presslake: interrupted; what was committed stays.", file=sys.stderr)
-    return 130
+        return 0
 
 
 def _end(code: int) -> NoReturn:
@@ -259,6 +257,8 @@ def _end(code: int) -> NoReturn:
     When Python (before 3.14) takes itself apart it unwinds the stacks of such threads, at which DuckDB aborts
     and delta-rs crashes: the caller would see a signal instead of our exit code.
     """
+    # What threads still do may get into the way of tidying up; that is nobody's concern any more.
+    sys.unraisablehook = lambda _: None
     try:
         atexit._run_exitfuncs()
         sys.stdout.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -163,8 +163,10 @@ def published(lake: Lake, outcome: Outcome) -> Iterator[None]:
         outcome.interrupted = True
     finally:
         if outcome.streams or outcome.failures or not catalog_path(lake).exists():
-            with suppress(KeyboardInterrupt):
+            try:
                 publish(lake)
+            except KeyboardInterrupt:
+                outcome.interrupted = True
 
 
 def _source(pipeline: Pipeline, source: Source, request: IngestRequest) -> None:

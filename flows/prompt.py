@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from flows.interrupts import STOPS
 from schemas.errors import PresslakeError, UsageError
 from warehouse.formats import FORMATS, write
 from warehouse.places import CATALOG, local_folder
@@ -207,6 +208,7 @@ def _converse(session: Session) -> int:
                 # Clears what was typed, or stops the query that runs; the prompt stays.
                 session.pending = ""
                 print(flush=True)
+                STOPS.followed()
             except EOFError:
                 print(flush=True)
                 return 0

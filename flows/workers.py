@@ -14,6 +14,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
@@ -58,7 +60,8 @@ class Workers(Generic[T, R]):
         self._count, self._timeout_s = count, timeout_s
         self._staff: list[_Worker] = []
         self._turn = threading.Lock()
-        self._round = 0  # a round that runs in the background ends when this moves on
+        self._begun: list[Future[None]] = []
+        self._era = 0  # what was begun in one ends when this moves on, at work or not
         # Fork would copy the threads' locks of the storage engine, held or not.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
@@ -77,12 +80,15 @@ class Workers(Generic[T, R]):
         Raises:
             PresslakeError: processes cannot be started here.
         """
+        return self._map(items, self._era)
+
+    def _map(self, items: Sequence[T], era: int) -> list[R]:
         with self._turn:
             try:
-                return _Round(self, items).run()
+                return _Round(self, items, era).run()
             except BaseException:
                 # What is under way belongs to nobody any more.
-                self.stop()
+                self._kill()
                 raise
 
     def begin(self, items: Sequence[T]) -> Callable[[], list[R]]:
@@ -91,28 +97,34 @@ class Workers(Generic[T, R]):
         Waiting raises what ``map`` raises.
         """
         done: list[list[R]] = []
-        errors: list[BaseException] = []
+        end: Future[None] = Future()
+        era = self._era
 
         def run() -> None:
             try:
-                done.append(self.map(items))
+                done.append(self._map(items, era))
+                end.set_result(None)
             except BaseException as error:  # handed over whole to who waits
-                errors.append(error)
+                end.set_exception(error)
 
-        thread = threading.Thread(target=run, name="presslake-extraction", daemon=True)
-        thread.start()
+        self._begun = [*(one for one in self._begun if not one.done()), end]
+        threading.Thread(target=run, name="presslake-extraction", daemon=True).start()
 
         def results() -> list[R]:
-            thread.join()
-            if errors:
-                raise errors[0]
+            # Not Thread.join: once interrupted, it takes the thread for finished.
+            end.result()
             return done.pop()  # theirs alone, to be let go of as soon as they are used up
 
         return results
 
     def stop(self) -> None:
-        """End all processes at once, whatever they do."""
-        self._round += 1
+        """End all processes at once, whatever they do, and what was begun."""
+        self._kill()
+        # Until it has noticed, it starts processes and waits for their ends, and so would the end of this program.
+        wait_for(self._begun, _PATIENCE_S)
+
+    def _kill(self) -> None:
+        self._era += 1
         # An interrupt may come while another is under way: what it leaves is nobody's any more, and killed.
         staff, self._staff = self._staff, []
         for worker in staff:
@@ -173,8 +185,8 @@ def _unnamed_program() -> Iterator[None]:
 class _Round:
     """One call of ``map``: which items wait, which are done."""
 
-    def __init__(self, workers: Workers[Any, Any], items: Sequence[Any]) -> None:
-        self.workers, self.items = workers, items
+    def __init__(self, workers: Workers[Any, Any], items: Sequence[Any], era: int) -> None:
+        self.workers, self.items, self.era = workers, items, era
         self.results: list[Any] = [None] * len(items)
         self.open = len(items)
         positions = range(len(items))
@@ -185,13 +197,13 @@ class _Round:
         self.failed_starts = 0
 
     def run(self) -> list[Any]:
-        workers, number = self.workers, self.workers._round
+        workers = self.workers
         while self.open:
-            if workers._round != number:
-                raise PresslakeError("The extraction was stopped.")
+            self._go_on()
             busy = sum(1 for worker in workers._staff if worker.owes)
             while len(workers._staff) < min(workers._count, busy + len(self.chunks)):
                 self._start()
+                self._go_on()
             for worker in [w for w in workers._staff if w.is_ready and not w.owes and self.chunks]:
                 self._give(worker)
             heard = wait([worker.connection for worker in workers._staff], _PATIENCE_S)
@@ -200,6 +212,10 @@ class _Round:
             for worker in [w for w in workers._staff if not heard and not w.process.is_alive()]:
                 self._bury(worker)
         return self.results
+
+    def _go_on(self) -> None:
+        if self.workers._era != self.era:
+            raise PresslakeError("The extraction was stopped.")
 
     def _start(self) -> None:
         try:

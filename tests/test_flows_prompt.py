@@ -183,8 +183,7 @@ def converse(terminal: int) -> None:
     assert "42" in until(terminal, "1 row")
     os.write(terminal, b"SELECT garbage\n")
     until(terminal, "...> ")
-    os.write(terminal, b"\x03")  # Ctrl-C clears the line
-    until(terminal, "presslake> ")
+    interrupt(terminal)  # Ctrl-C clears the line
     os.write(terminal, b"SELECT max(word_co\t) FROM documents;\n")
     until(terminal, "max(word_count)")
     until(terminal, "1 row")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -105,6 +106,22 @@ def test_a_worker_that_died_idle_is_replaced(workers: Make) -> None:
     os.kill(int(before), signal.SIGKILL)
     (after,) = pool.map(["pid"])
     assert after.isdigit() and after != before
+
+
+def test_what_was_begun_ends_when_it_is_stopped(workers: Make) -> None:
+    """What waits its turn behind it, too: it would start processes that nobody wants."""
+    pool = workers()
+    results = [pool.begin(["sleep 60", "sleep 60"]) for _ in range(3)]
+    while len([worker for worker in pool._staff if worker.owes]) < 2:
+        time.sleep(0.01)
+    began = time.monotonic()
+    pool.stop()
+    assert time.monotonic() - began < 20
+    assert not [child for child in multiprocessing.active_children() if child.name == "presslake-worker"]
+    for result in results:
+        with pytest.raises((PresslakeError, OSError, ValueError)):
+            result()
+    assert pool.map(["say again"]) == ["again"]
 
 
 def test_workers_that_cannot_start_are_an_error_not_a_loop(workers: Make, monkeypatch: pytest.MonkeyPatch) -> None:
